@@ -1,0 +1,9 @@
+"""The two ways a call can fail: the input is wrong, or igrt is."""
+
+
+class InputError(ValueError):
+    """Bad input: one sentence naming the file or field, what is wrong, and what to do.
+
+    The command line prints it as it is and exits with code 4; the engine sends it as the reason of a refusal.
+    Anything else that escapes is a defect of igrt (exit code 5).
+    """
