@@ -1,0 +1,31 @@
+"""A device is chosen by name or is the best there is, and says why."""
+
+import pytest
+
+from igrt.compute import cpu, device, reference
+from igrt.errors import InputError
+
+
+@pytest.mark.parametrize("name", [None, "cpu"])
+def test_the_best_instruction_set_is_the_default(name) -> None:
+    chosen = device.choose(name)
+    assert chosen.name == f"cpu {cpu.BEST}"
+    assert "best of this processor's baseline" in chosen.why
+
+
+@pytest.mark.parametrize("instruction_set", cpu.INSTRUCTION_SETS)
+def test_each_instruction_set_can_be_forced(instruction_set) -> None:
+    chosen = device.choose(f"cpu {instruction_set}")
+    assert chosen.name == f"cpu {instruction_set}"
+    assert chosen.verbs.instruction_set == instruction_set
+    assert chosen.why == "asked for by name"
+
+
+def test_the_reference_is_a_device() -> None:
+    assert device.choose("reference").verbs is reference
+
+
+@pytest.mark.parametrize("name", ["cuda", "cpu sparc", "", "avx2"])
+def test_a_device_that_is_not_here_is_refused_with_the_list(name) -> None:
+    with pytest.raises(InputError, match="choose one of: reference, cpu, cpu baseline"):
+        device.choose(name)
