@@ -1,0 +1,148 @@
+"""Gauss-Newton on one level: from a pose to the nearest pose where the two images' local scores agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from igrt.compute.reference import INLIER_COUNT, INSIDE_COUNT, MATRIX_TERMS, NORMAL_VECTOR, ROBUST_COST
+from igrt.compute.verbs import Verbs
+from igrt.geometry.motion import Frame, RigidMotion
+from igrt.registration.preparation import PlanLevel, Samples
+
+REACH_MM = 80.0  # rotations are weighed by what they move at this distance from the isocentre
+LARGEST_STEP_MM = 10.0
+LEAST_SHARE = 1 / 8  # of a step, where steps go to and fro
+DAMPING = 1e-4  # of the mean eigenvalue: keeps a step finite along an axis that the samples do not show
+COST_OF_THE_UNSEEN = 0.6  # of a sample beyond the plan's body: what unrelated scores cost on average
+RADIANS = np.array([1.0, 1.0, 1.0, REACH_MM, REACH_MM, REACH_MM])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Centres:
+    """The points that a pose is expressed about: the plan isocentre in plan mm, the centre of the daily grid in daily mm."""
+
+    plan_mm: NDArray[np.float64]
+    daily_mm: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    """y = rotation s + shift_mm: s about the daily centre, y about the plan isocentre."""
+
+    rotation: NDArray[np.float64]
+    shift_mm: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, plan_from_daily: RigidMotion, centres: Centres) -> Pose:
+        """The pose of a rigid motion."""
+        return cls(plan_from_daily.rotation, plan_from_daily.apply(centres.daily_mm) - centres.plan_mm)
+
+    def plan_from_daily(self, centres: Centres) -> RigidMotion:
+        """The rigid motion of a pose."""
+        u, _, v = np.linalg.svd(self.rotation)  # products of many rotations drift by rounding
+        rotation = u @ v
+        return RigidMotion(Frame.PLAN, Frame.DAILY, rotation, self.shift_mm + centres.plan_mm - rotation @ centres.daily_mm)
+
+    def moved(self, small: NDArray[np.float64]) -> Pose:
+        """After a further motion of plan points (tx, ty, tz in mm, wx, wy, wz in rad) about the isocentre."""
+        turn = rotation_of(small[3:])
+        return Pose(turn @ self.rotation, turn @ self.shift_mm + small[:3])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solution:
+    """Where the iteration ended. `chunks` (n, 32) are the sums of the last evaluation, one row a chunk of neighbouring samples."""
+
+    pose: Pose
+    cost: float
+    iterations: int
+    converged: bool
+    chunks: NDArray[np.float64]
+
+    @property
+    def inside(self) -> float:
+        """Number of samples that fell on the plan's body."""
+        return float(self.chunks[:, INSIDE_COUNT].sum())
+
+    @property
+    def inliers(self) -> float:
+        """Share of these whose residual is below the robust scale."""
+        return float(self.chunks[:, INLIER_COUNT].sum()) / max(self.inside, 1.0)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """Normal matrix (6, 6), order tx, ty, tz (mm), wx, wy, wz (rad)."""
+        return normal_matrix(self.chunks.sum(axis=0))
+
+
+def rotation_of(w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3, 3) rotation by |w| rad about w (Rodrigues)."""
+    angle = float(np.linalg.norm(w))
+    cross = np.array([[0.0, -w[2], w[1]], [w[2], 0.0, -w[0]], [-w[1], w[0], 0.0]])
+    if angle < 1e-9:
+        return np.asarray(np.eye(3) + cross)
+    return np.asarray(np.eye(3) + np.sin(angle) / angle * cross + (1 - np.cos(angle)) / angle**2 * cross @ cross)
+
+
+def normal_matrix(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The symmetric (6, 6) matrix of one row of sums."""
+    upper = np.zeros((6, 6))
+    upper[np.triu_indices(6)] = sums[:MATRIX_TERMS]
+    return np.asarray(upper + np.triu(upper, 1).T)
+
+
+class LevelProblem:
+    """One level's plan and samples, ready to be evaluated at any pose."""
+
+    def __init__(self, plan: PlanLevel, samples: Samples, plan_centre_mm: NDArray[np.float64], verbs: Verbs) -> None:
+        self._scores = plan.scores
+        self._samples = samples
+        self._verbs = verbs
+        affine = plan.grid.index_from_mm
+        affine[:, 3] += affine[:, :3] @ plan_centre_mm
+        self._index_from_mm = affine
+
+    def evaluate(self, pose: Pose, scale: float) -> NDArray[np.float64]:
+        """Sums by chunk (n, 32)."""
+        return self._verbs.accumulate(
+            self._scores,
+            self._index_from_mm,
+            self._samples.positions_mm,
+            self._samples.values,
+            rotation=pose.rotation,
+            translation_mm=pose.shift_mm,
+            scale=scale,
+        )
+
+    def cost(self, chunks: NDArray[np.float64]) -> float:
+        """Mean robust cost of a sample, in [0, 1)."""
+        count = len(self._samples.values)
+        unseen = count - chunks[:, INSIDE_COUNT].sum()
+        return float(chunks[:, ROBUST_COST].sum() + COST_OF_THE_UNSEEN * unseen) / max(count, 1)
+
+    def solve(self, pose: Pose, *, scale: float, iterations: int, tolerance_mm: float) -> Solution:
+        """Gauss-Newton from `pose` until a step moves no point within 80 mm by more than `tolerance_mm`, or `iterations` are done.
+
+        A step against the one before went past the minimum: from then on steps are halved, down to an eighth, or the fine levels
+        could step to and fro for ever.
+        """
+        previous, share = np.zeros(6), 1.0
+        for iteration in range(1, iterations + 1):
+            chunks = self.evaluate(pose, scale)
+            sums = chunks.sum(axis=0)
+            matrix = normal_matrix(sums) / np.outer(RADIANS, RADIANS)
+            trace = float(np.trace(matrix))
+            if not trace > 0:  # no sample falls on the plan
+                return Solution(pose, self.cost(chunks), iteration, converged=False, chunks=chunks)
+            step = -np.linalg.solve(matrix + DAMPING * trace / 6 * np.eye(6), sums[NORMAL_VECTOR] / RADIANS)
+            share = max(share / 2, LEAST_SHARE) if float(step @ previous) < 0 else share
+            previous, step = step, share * step
+            length = float(np.linalg.norm(step[:3]) + np.linalg.norm(step[3:]))
+            if length <= tolerance_mm:
+                return Solution(pose, self.cost(chunks), iteration, converged=True, chunks=chunks)
+            pose = pose.moved(step * min(1.0, LARGEST_STEP_MM / length) / RADIANS)
+        chunks = self.evaluate(pose, scale)
+        return Solution(pose, self.cost(chunks), iterations, converged=False, chunks=chunks)

@@ -1,0 +1,98 @@
+"""Real anatomy with known poses: the errors that the project promises, and what tells a wrong patient."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from igrt.compute import cpu
+from igrt.compute.volume import Volume
+from igrt.geometry.grid import Grid
+from igrt.geometry.motion import Frame, RigidMotion
+from igrt.registration.match import Match
+from igrt.registration.preparation import prepare_daily, prepare_plan
+from igrt.registration.rigid import match_rigid
+from igrt.verification.protocol import load_protocol
+
+VERBS = cpu.CpuVerbs(cpu.BEST)
+FOLDERS = {"chest_a": "chest", "chest_b": "chest", "head_a": "head", "thorax_a": "thorax4d"}
+
+
+def load(path: Path, frame: Frame) -> Volume:
+    volume = SimpleITK.ReadImage(str(path))
+    hu = np.ascontiguousarray(SimpleITK.GetArrayFromImage(volume), dtype=np.int16)
+    direction = np.array(volume.GetDirection()).reshape(3, 3)
+    return Volume(Grid(frame, hu.shape, np.array(volume.GetOrigin()), np.array(volume.GetSpacing()), direction), hu)
+
+
+class Pair:
+    """A planning CT and a daily image with the pose that is true."""
+
+    def __init__(self, data: Path, case: str) -> None:
+        folder = data / FOLDERS[case]
+        truth = json.loads((folder / f"{case}_truth.json").read_text())
+        self.isocentre_mm = np.array(truth["plan_isocentre_lps_mm"], float)
+        self.start = RigidMotion(Frame.PLAN, Frame.DAILY, np.eye(3), self.isocentre_mm - truth["daily_isocentre_lps_mm"])
+        self.truth = RigidMotion.from_matrix(truth["plan_from_daily"], target=Frame.PLAN, source=Frame.DAILY)
+        self.plan = prepare_plan(load(folder / truth["plan"], Frame.PLAN), VERBS)
+        self.daily = prepare_daily(load(folder / truth["daily"], Frame.DAILY), VERBS)
+
+    def match(self, start: RigidMotion | None = None) -> Match:
+        return match_rigid(self.plan, self.daily, start=start or self.start, isocentre_mm=self.isocentre_mm, verbs=VERBS)
+
+    def errors_mm(self, answer: RigidMotion) -> np.ndarray:
+        """Displacements over a grid within 80 mm of the plan isocentre along each axis."""
+        axis = np.linspace(-80, 80, 9)
+        points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3) + self.isocentre_mm
+        return np.linalg.norm(answer.apply(self.truth.inverse().apply(points)) - points, axis=1)
+
+
+@pytest.fixture(scope="module")
+def pairs(shared_data) -> dict[str, Pair]:
+    return {}
+
+
+@pytest.fixture
+def pair(shared_data, pairs, case) -> Pair:
+    if case not in pairs:
+        pairs[case] = Pair(shared_data, case)
+    return pairs[case]
+
+
+@pytest.mark.parametrize(("case", "largest_mean_mm"), [("chest_a", 0.10), ("chest_b", 0.10), ("head_a", 0.10), ("thorax_a", 0.6)])
+def test_error_from_the_nominal_start(pair, largest_mean_mm) -> None:
+    match = pair.match()
+    assert pair.errors_mm(match.plan_from_daily).mean() < largest_mean_mm
+    evidence = match.evidence
+    assert evidence.similarity > load_protocol().tables.evidence.similarity_min
+    assert evidence.overlap > 0.95
+    assert evidence.second_start_difference_mm < 0.1
+    assert evidence.converged
+    assert max(evidence.translation_sd_mm) < 0.2
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+def test_capture_from_40_mm_and_10_degrees(pair) -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(3):
+        axis, direction = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 3)))
+        angle, cross = np.radians(10), np.cross(np.eye(3), -axis)
+        turn = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+        about = RigidMotion(Frame.PLAN, Frame.PLAN, turn, pair.isocentre_mm - turn @ pair.isocentre_mm + 40 * direction)
+        match = pair.match(about @ pair.truth)
+        assert pair.errors_mm(match.plan_from_daily).mean() < 0.6
+        assert match.evidence.second_start_difference_mm < 0.5
+
+
+def test_another_patient_or_site_does_not_resemble(shared_data, pairs) -> None:
+    for case in ("chest_a", "head_a", "thorax_a"):
+        if case not in pairs:
+            pairs[case] = Pair(shared_data, case)
+    for plan, daily in (("head_a", "chest_a"), ("chest_a", "head_a"), ("thorax_a", "chest_a"), ("chest_a", "thorax_a")):
+        start = RigidMotion(Frame.PLAN, Frame.DAILY, np.eye(3), pairs[plan].isocentre_mm - pairs[daily].daily.centre_mm)
+        evidence = match_rigid(
+            pairs[plan].plan, pairs[daily].daily, start=start, isocentre_mm=pairs[plan].isocentre_mm, verbs=VERBS
+        ).evidence
+        assert evidence.similarity < 0.4
