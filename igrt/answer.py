@@ -1,0 +1,293 @@
+"""Plan and daily image to an answer: the one function that library, command line and engine call."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol as CallableProtocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from igrt.compute import device as devices
+from igrt.errors import InputError
+from igrt.geometry.couch import CouchPosition, couch_move
+from igrt.geometry.motion import Frame, RigidMotion
+from igrt.geometry.setup import correction_motion, fixed_from_plan, start_pose
+from igrt.images.records import Daily, Plan
+from igrt.registration.match import Match
+from igrt.registration.preparation import PreparedDaily, PreparedPlan, prepare_daily, prepare_plan
+from igrt.registration.rigid import match_rigid
+from igrt.verification.checks import FactCheck, Facts, Findings, ProposalCheck, check_facts, check_proposal, checked_words
+from igrt.verification.correction import Proposal, covariance_in_fixed, propose
+from igrt.verification.evidence_rules import evidence_words, judge_evidence
+from igrt.verification.findings import Outcome
+from igrt.verification.isocentre import daily_isocentre
+from igrt.verification.machine import ImagePose, MachineProfile, load_machine
+from igrt.verification.points import JudgedPoints, judged_points
+from igrt.verification.protocol import OrganTable, Protocol, TargetTable, load_protocol
+from igrt.verification.record import Answer
+from igrt.verification.verdict import verdict
+
+__all__ = ["Answer", "Matcher", "Progress", "verify"]
+
+Progress = Callable[[str, float], None]
+Shift = tuple[float, float, float]
+FACTS_CHECKED = checked_words(FactCheck)
+
+
+class Matcher(CallableProtocol):
+    """Finds the pose of a daily image from a start; by default `match_rigid` on the chosen device."""
+
+    def __call__(self, plan: Plan, daily: Daily, start: RigidMotion) -> Match:
+        """The match that begins at `start` (`plan_from_daily`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Case:
+    """What is to be answered, complete and consistent."""
+
+    plan: Plan
+    daily: Daily
+    facts: Facts
+    isocentre_mm: NDArray[np.float64]
+    isocentre_from: str
+    start: RigidMotion
+    couch_start: CouchPosition | None
+    table_angle_deg: float
+    fixed_from_plan: RigidMotion
+    points: JudgedPoints
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """All findings, those that refuse, what was checked in words, and the proposal where nothing refuses."""
+
+    findings: Findings
+    refusing: Findings
+    checked: tuple[str, ...]
+    proposal: Proposal | None = None
+
+
+@dataclass(slots=True)
+class _Stages:
+    """Tells progress and keeps the seconds of each stage."""
+
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Progress]:
+        self.progress(name, 0.0)
+        began = time.perf_counter()
+        yield lambda _, share: self.progress(name, share)
+        self.seconds[name] = time.perf_counter() - began
+        self.progress(name, 1.0)
+
+
+def verify(
+    plan: Plan,
+    daily: Daily,
+    *,
+    machine: str | MachineProfile | None = None,
+    protocol: str | Protocol | None = None,
+    site: Path | None = None,
+    couch_start: CouchPosition | None = None,
+    table_angle_deg: float = 0.0,
+    scan_offset_mm: Shift | None = None,
+    device: str | None = None,
+    prepared_plan: PreparedPlan | None = None,
+    prepared_daily: PreparedDaily | None = None,
+    progress: Progress | None = None,
+    now: datetime | None = None,
+    matcher: Matcher | None = None,
+) -> Answer:
+    """Match the daily image to the plan, judge the match, and say what the couch should do.
+
+    `machine` and `protocol` are names in the site folder or among what ships (None: the research defaults), or loaded ones;
+    `site` is the site folder (None: $IGRT_SITE or the user's). `couch_start` is where the couch stood during the scan (IEC 61217):
+    without it there is no absolute target. `table_angle_deg` is the table angle at treatment (IEC 61217). `scan_offset_mm` is a shift
+    made on purpose after the scan (fixed axes), by default the protocol's. `device` is a name of `igrt.compute.device.choose`.
+    `prepared_plan` and `prepared_daily` spare a preparation and must be of these very images. `progress` is told stage and share
+    done. `now`, with time zone, is when the answer is given. InputError where plan, image or settings do not fit together.
+    """
+    _require_another_image(plan, daily)
+    profile = machine if isinstance(machine, MachineProfile) else load_machine(machine, site)
+    tolerances = protocol if isinstance(protocol, Protocol) else load_protocol(protocol, site)
+    facts = Facts(
+        machine=profile,
+        protocol=tolerances,
+        plan=plan.identity,
+        daily_patient_id=daily.patient_id,
+        daily_frame_of_reference_uid=daily.frame_of_reference_uid,
+        scan_offset_mm=tolerances.tables.setup.scan_offset_mm if scan_offset_mm is None else scan_offset_mm,
+        now=now or datetime.now(UTC),
+    )
+    case = _case(plan, daily, facts, couch_start, table_angle_deg)
+    findings, refusing = check_facts(facts)
+    if refusing:
+        return _answer(case, _Judgement(findings, refusing, FACTS_CHECKED), device="none (refused before the registration)")
+    stages = _Stages(progress or (lambda _stage, _share: None))
+    name = "the caller's matcher"
+    if matcher is None:
+        chosen = devices.choose(device)
+        name, matcher = chosen.name, _matcher(chosen, prepared_plan, prepared_daily, stages)
+    match = matcher(plan, daily, case.start)
+    with stages.stage("judge"):
+        judgement = _judge(case, match, findings)
+    return _answer(case, judgement, device=name, seconds=stages.seconds, match=match)
+
+
+def _require_another_image(plan: Plan, daily: Daily) -> None:
+    """InputError where the daily image is the planning CT: it would match perfectly, whoever lies on the couch."""
+    same_series = daily.series_uid is not None and daily.series_uid == plan.identity.series_uid
+    if same_series or np.array_equal(plan.ct.hu, daily.volume.hu):
+        raise InputError(f"{daily.source} is the planning CT itself, not the day's image; give the image that was taken today")
+
+
+def _case(plan: Plan, daily: Daily, facts: Facts, couch_start: CouchPosition | None, table_angle_deg: float) -> _Case:
+    """InputError where something does not fit together: said before the registration, not after it."""
+    if not math.isfinite(table_angle_deg):
+        raise InputError(f"table_angle_deg is {table_angle_deg}; give the IEC 61217 patient support angle in degrees")
+    if plan.position is not daily.position:
+        raise InputError(
+            f"{daily.source}: the daily image is {daily.position}, the plan ({plan.source}) is {plan.position}; "
+            "choose the set-up of this position, or correct the position that is wrong"
+        )
+    isocentre, source = daily_isocentre(plan, daily, facts.machine)
+    image = facts.machine.tables.image
+    nominal = start_pose(
+        plan_isocentre_mm=plan.isocentre_mm,
+        daily_isocentre_mm=isocentre,
+        plan_position=plan.position,
+        daily_position=daily.position,
+        table_angle_deg=table_angle_deg,
+        image_axes=image.axes_at_table_angle,
+    )
+    goal = fixed_from_plan(isocentre_mm=plan.isocentre_mm, position=plan.position, table_angle_deg=table_angle_deg)
+    couch_start = None if image.pose is ImagePose.AFTER_CORRECTION else couch_start
+    still = RigidMotion.identity(target=Frame.FIXED, source=Frame.FIXED)
+    couch_move(  # a start that does not fit the couch or the table angle fails here
+        still, model=facts.machine.couch, reference_mm=np.zeros(3), scatter_mm2=None, start=couch_start, table_angle_deg=table_angle_deg
+    )
+    intended = RigidMotion(Frame.FIXED, Frame.FIXED, np.eye(3), np.asarray(facts.scan_offset_mm, float))
+    return _Case(
+        plan=plan,
+        daily=daily,
+        facts=facts,
+        isocentre_mm=isocentre,
+        isocentre_from=source,
+        start=goal.inverse() @ intended @ goal @ nominal,
+        couch_start=couch_start,
+        table_angle_deg=table_angle_deg,
+        fixed_from_plan=goal,
+        points=_points_of(plan, table_angle_deg, facts.protocol.tables.target, facts.protocol.tables.organs),
+    )
+
+
+@lru_cache(maxsize=1)
+def _points_of(plan: Plan, table_angle_deg: float, target: TargetTable, organs: OrganTable) -> JudgedPoints:
+    """The judged points of a plan; kept for the next daily image of the same plan, since structures take as long as a match."""
+    goal = fixed_from_plan(isocentre_mm=plan.isocentre_mm, position=plan.position, table_angle_deg=table_angle_deg)
+    return judged_points(plan, goal, target, organs)
+
+
+def _matcher(device: devices.Device, prepared_plan: PreparedPlan | None, prepared_daily: PreparedDaily | None, stages: _Stages) -> Matcher:
+    """`match_rigid` on the device; prepares what is not prepared."""
+
+    def match(plan: Plan, daily: Daily, start: RigidMotion) -> Match:
+        fixed, moving = prepared_plan, prepared_daily
+        if fixed is None:
+            with stages.stage("prepare_plan"):
+                fixed = prepare_plan(plan.ct, device.verbs)
+        if moving is None:
+            with stages.stage("prepare_daily"):
+                moving = prepare_daily(daily.volume, device.verbs)
+        with stages.stage("register") as progress:
+            return match_rigid(fixed, moving, start=start, isocentre_mm=plan.isocentre_mm, verbs=device.verbs, progress=progress)
+
+    return match
+
+
+def _judge(case: _Case, match: Match, findings: Findings) -> _Judgement:
+    """Evidence first; tolerances only for a match that can be believed, and only the re-set-up limit where it is exceeded."""
+    table = case.facts.protocol.tables.evidence
+    checked = FACTS_CHECKED + evidence_words(match.evidence, table)
+    unbelievable = judge_evidence(match, table)
+    if unbelievable:
+        return _Judgement(findings + unbelievable, unbelievable, checked)
+    proposal = _propose(case, match)
+    more, refusing = check_proposal(case.facts, proposal)
+    if refusing:
+        # What would remain after a move that is not offered is of no use to anyone.
+        return _Judgement(findings + refusing, refusing, checked + checked_words(ProposalCheck, refusing_only=True))
+    return _Judgement(findings + more, (), checked + checked_words(ProposalCheck), proposal)
+
+
+def _propose(case: _Case, match: Match) -> Proposal:
+    plan = case.plan
+    correction = correction_motion(
+        match.plan_from_daily,
+        plan_isocentre_mm=plan.isocentre_mm,
+        daily_isocentre_mm=case.isocentre_mm,
+        plan_position=plan.position,
+        daily_position=case.daily.position,
+        table_angle_deg=case.table_angle_deg,
+        image_axes=case.facts.machine.tables.image.axes_at_table_angle,
+    )
+    return propose(
+        correction,
+        covariance_in_fixed(match.covariance, case.fixed_from_plan),
+        points=case.points,
+        fixed_from_plan=case.fixed_from_plan,
+        couch=case.facts.machine.couch,
+        couch_start=case.couch_start,
+        table_angle_deg=case.table_angle_deg,
+        scan_offset_mm=case.facts.scan_offset_mm,
+    )
+
+
+def _answer(
+    case: _Case, judgement: _Judgement, *, device: str, seconds: Mapping[str, float] | None = None, match: Match | None = None
+) -> Answer:
+    """An accepted answer where there is a proposal, else a refused one, which carries none of it."""
+    facts, proposal = case.facts, judgement.proposal
+    outcome = Outcome.REFUSED if proposal is None else Outcome.ACCEPTED
+    return Answer(
+        outcome=outcome,
+        reason=" ".join(finding.sentence for finding in judgement.refusing) or "The match holds against every evidence rule.",
+        verdict=verdict(outcome, judgement.findings),
+        plan_from_daily=match.plan_from_daily if match and proposal else None,
+        correction=proposal.correction if proposal else None,
+        couch=proposal.couch if proposal else None,
+        match_point=proposal.match_point if proposal else None,
+        residuals=proposal.residuals if proposal else None,
+        findings=judgement.findings,
+        evidence=match.evidence if match else None,
+        checked=judgement.checked,
+        start=case.start,
+        plan_isocentre_mm=_point(case.plan.isocentre_mm),
+        daily_isocentre_mm=_point(case.isocentre_mm),
+        daily_isocentre_from=case.isocentre_from,
+        position=case.plan.position,
+        table_angle_deg=case.table_angle_deg,
+        scan_offset_mm=facts.scan_offset_mm,
+        machine=facts.machine.name,
+        protocol=facts.protocol.name,
+        calibration=(facts.machine.file.words, facts.protocol.file.words),
+        research=facts.machine.research or facts.protocol.research,
+        device=device,
+        seconds=dict(seconds or {}),
+        plan_fingerprint=case.plan.fingerprint,
+    )
+
+
+def _point(point_mm: NDArray[np.float64]) -> Shift:
+    x, y, z = point_mm.tolist()
+    return x, y, z

@@ -1,0 +1,87 @@
+"""The table of findings: every code that an answer can carry, what it means and what to do. docs/findings.md is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from igrt.verification.findings import Finding, Level
+
+
+class Code(NamedTuple):
+    """A row: what the finding means, and what the reader does about it."""
+
+    meaning: str
+    remedy: str
+
+
+CODES: Mapping[str, Code] = {
+    # Evidence: a match that lacks it is refused.
+    "evidence_overlap": Code(
+        "Too little of the daily anatomy lies inside the planning CT", "Check patient and site; image again at the planned height"
+    ),
+    "evidence_similarity": Code(
+        "The two images do not look alike at the pose that was found", "Check that this is the patient and the site of the plan"
+    ),
+    "evidence_inliers": Code(
+        "Too few samples agree with the pose that was found", "Look for a changed anatomy or an artefact; image again"
+    ),
+    "evidence_second_start_offset": Code(
+        "The second start lay too close to the first to prove anything", "Report it: the registration did not do its part"
+    ),
+    "evidence_second_start": Code(
+        "A registration from elsewhere ended at another pose", "Set the patient up closer to the plan and image again"
+    ),
+    "evidence_translation_sd": Code(
+        "The position along an axis is not determined well enough", "Use a larger field of view or a better image"
+    ),
+    "evidence_rotation_sd": Code("The angle about an axis is not determined well enough", "Use a larger field of view or a better image"),
+    "evidence_observability": Code("The images do not show one of the motions", "Use a larger field of view"),
+    "evidence_samples": Code("The match rests on too few samples", "Use a larger field of view or a finer image"),
+    "evidence_not_converged": Code("The registration did not settle", "Set the patient up closer to the plan and image again"),
+    "evidence_not_finite": Code(
+        "A measure of the match is not a number, or its covariance is not one", "Check the image for damage; image again"
+    ),
+    # Identity and provenance.
+    "patient_mismatch": Code("The daily image names another patient than the plan", "Stop: load the right plan or image the right patient"),
+    "patient_unknown": Code("The files do not say whose they are", "Make sure by other means that both belong to the patient"),
+    "shared_frame_of_reference": Code(
+        "The daily image claims the coordinates of the planning CT", "Make sure that `image.pose` of the machine profile is right"
+    ),
+    "after_correction": Code(
+        "The image holds another system's shift: what is found is what remains", "Do not send it to the couch as a correction of the image"
+    ),
+    "research_profile": Code("Machine profile or protocol is a research one", "Not for treatment; have a physicist prove the values"),
+    "isocentre_check_missing": Code(
+        "No check that imaging and treatment share one isocentre is on file", "Make the check and file it before treating"
+    ),
+    "isocentre_check_expired": Code("The isocentre check is older than allowed", "Make the check again before treating"),
+    "isocentre_check_future": Code("The isocentre check is dated in the future", "Correct the clock or the file of the check"),
+    "isocentre_check_offset": Code("Imaging and treatment isocentre are too far apart", "Call the physicist; do not treat on this imaging"),
+    # What is judged.
+    "match_point_ptv": Code("There is no CTV, ITV or GTV: the PTV stands in", "Know that a PTV's centre is not the tumour's"),
+    "match_point_isocentre": Code(
+        "There is no target structure: the isocentre alone is judged", "Load the structure set to judge target and organs"
+    ),
+    "no_organs": Code("No organ is judged", "Load the structure set, or delineate the organs at risk"),
+    "scan_offset": Code("An intended shift was taken out before the set-up was judged", "Make sure that the shift was intended"),
+    # Tolerances.
+    "resetup_translation": Code("The patient is too far away for a correction by couch", "Set the patient up again"),
+    "resetup_rotation": Code("The patient is turned too far for a correction by couch", "Set the patient up again"),
+    "setup_translation": Code("The set-up error is large", "Look at the set-up: marks, immobilisation, right isocentre"),
+    "setup_axis": Code("The set-up error along one axis is large", "Look at the set-up: marks, immobilisation, right isocentre"),
+    "setup_rotation": Code("The patient is turned", "Look at the set-up: marks, immobilisation"),
+    "couch_limited": Code("The couch cannot make all of the correction", "Look at the residuals; they hold what remains"),
+    "residual_target": Code(
+        "After the couch's move the target would be off by more than tolerated", "Set the patient up again, or let the physician decide"
+    ),
+    "residual_organ": Code(
+        "After the couch's move an organ would be off by more than tolerated", "Look at the organ; let the physician decide"
+    ),
+}
+
+
+def found(code: str, sentence: str, *, level: Level, value: float | None = None, limit: float | None = None, unit: str = "") -> Finding:
+    """A finding whose code is in the table; KeyError where it is not."""
+    CODES[code]
+    return Finding(code=code, sentence=sentence, value=value, limit=limit, unit=unit, level=level)

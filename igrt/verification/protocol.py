@@ -1,0 +1,176 @@
+"""Protocols: what is judged at a treatment site, and against which tolerances. Research values until a clinic has made them its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from igrt.verification.findings import Level
+from igrt.verification.schema import Table, convert, reject
+from igrt.verification.site import CalibrationFile, Kind, read_calibration
+
+DEFAULT_PROTOCOL = "default"
+
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Millimetres = Annotated[float, Meta(ge=-1000, le=1000)]
+
+
+class Tolerance(Table, frozen=True):
+    """Three limits in one unit; a value at a limit is within it."""
+
+    inform: Annotated[float, Meta(ge=0, le=1000, description="Above this the output says so")]
+    warn: Annotated[float, Meta(ge=0, le=1000, description="Above this the verdict is caution at best")]
+    stop: Annotated[float, Meta(ge=0, le=1000, description="Above this the verdict is stop")]
+
+    def exceeded(self, value: float) -> tuple[Level, float] | None:
+        """The highest level whose limit `value` exceeds, and that limit; None within all. NaN exceeds every limit."""
+        for level, limit in ((Level.STOP, self.stop), (Level.WARN, self.warn), (Level.INFORM, self.inform)):
+            if not value <= limit:
+                return level, limit
+        return None
+
+
+class ProtocolTable(Table, frozen=True):
+    """What the protocol is for."""
+
+    description: Annotated[str, Meta(description="One sentence for the output and the report")]
+    research: Annotated[bool, Meta(description="True until the clinic has made these tolerances its own; true marks every output")]
+
+
+class TargetTable(Table, frozen=True):
+    """Which structures are targets, and where the match is judged."""
+
+    kinds: Annotated[
+        tuple[Literal["CTV", "ITV", "GTV"], ...],
+        Meta(
+            min_length=1, description="Kinds of structure that are targets; the first kind that the plan has is judged, the others are not"
+        ),
+    ]
+    names: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1, description="Patterns of structure names that count as targets, `*` for all; case does not matter"),
+    ]
+    ptv_fallback: Annotated[bool, Meta(description="Whether a PTV stands in where there is no such target; the output says so")]
+    missing: Annotated[Level, Meta(description="Level of the finding where there is no target at all and the isocentre alone is judged")]
+
+
+class OrganTable(Table, frozen=True):
+    """Which organs are judged."""
+
+    names: Annotated[tuple[str, ...], Meta(description="Patterns of organ names that are judged, `*` for all, empty for none")]
+    reach_mm: Annotated[float, Meta(ge=0, le=1000, description="Organ points farther than this from the match point are not judged (mm)")]
+
+
+class SetupTable(Table, frozen=True):
+    """Tolerances on the set-up error, which the correction takes away."""
+
+    scan_offset_mm: Annotated[
+        tuple[Millimetres, Millimetres, Millimetres],
+        Meta(
+            description="Shift lateral, longitudinal, vertical (mm, fixed axes) by which the couch is moved on purpose after the scan; "
+            "taken out before tolerances and the re-set-up limit are judged"
+        ),
+    ]
+    translation_mm: Tolerance
+    rotation_deg: Tolerance
+
+
+class AxisTable(Table, frozen=True):
+    """Tolerances on each translation, beside that on the whole shift."""
+
+    lateral_mm: Tolerance | None = None
+    longitudinal_mm: Tolerance | None = None
+    vertical_mm: Tolerance | None = None
+
+
+class ResidualTable(Table, frozen=True):
+    """Tolerances on what remains after the couch has moved, with its 95 % uncertainty added."""
+
+    target_mm: Tolerance
+    organ_mm: Tolerance
+
+
+class ResetupTable(Table, frozen=True):
+    """Beyond this no correction is offered: set the patient up again."""
+
+    translation_mm: Annotated[float, Meta(gt=0, le=200, description="Length of the shift (mm)")]
+    rotation_deg: Annotated[float, Meta(gt=0, le=45, description="Whole angle of the turn (degrees)")]
+
+
+class EvidenceTable(Table, frozen=True):
+    """What a match must show before its numbers are looked at; a match that does not is refused."""
+
+    overlap_min: Annotated[Fraction, Meta(description="Share of the anatomy in the daily image that lies inside the planning CT")]
+    similarity_min: Annotated[
+        float, Meta(ge=-1, le=1, description="Mean local correlation of the two images inside the body at the final pose")
+    ]
+    inliers_min: Annotated[Fraction, Meta(description="Share of the samples that the robust metric still trusts")]
+    second_start_offset_min_mm: Annotated[
+        float, Meta(ge=20, le=200, description="How far from the first the second start must lie (mm); at least 20")
+    ]
+    second_start_offset_min_deg: Annotated[
+        float, Meta(ge=5, le=45, description="How far from the first the second start must be turned (degrees); at least 5")
+    ]
+    second_start_difference_max_mm: Annotated[
+        float, Meta(gt=0, le=10, description="Largest distance between the two answers within 80 mm of the isocentre (mm)")
+    ]
+    translation_sd_max_mm: Annotated[
+        float, Meta(gt=0, le=10, description="Largest standard deviation of the pose along any axis at the isocentre (mm)")
+    ]
+    rotation_sd_max_deg: Annotated[float, Meta(gt=0, le=10, description="Largest standard deviation of the pose about any axis (degrees)")]
+    observability_min: Annotated[
+        Fraction,
+        Meta(description="Rise of the cost 3 mm to either side, least motion over clearest, turns as mm at 80 mm: 0 where one is not seen"),
+    ]
+    samples_min: Annotated[int, Meta(ge=1, le=10_000_000, description="Least number of samples that the match rests on")]
+
+
+class ProtocolTables(Table, frozen=True, kw_only=True):
+    """A protocol, as its file has it."""
+
+    protocol: ProtocolTable
+    target: TargetTable
+    organs: OrganTable
+    setup: SetupTable
+    axis: AxisTable = AxisTable()
+    residual: ResidualTable
+    resetup: ResetupTable
+    evidence: EvidenceTable
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A valid protocol."""
+
+    file: CalibrationFile
+    tables: ProtocolTables
+
+    @property
+    def name(self) -> str:
+        """As asked for."""
+        return self.file.name
+
+    @property
+    def research(self) -> bool:
+        """Whether every output must say so."""
+        return self.tables.protocol.research
+
+
+def load_protocol(name: str | None = None, site: Path | None = None) -> Protocol:
+    """The protocol of that name (None: `default`), the site's before the shipped one; InputError where it is wrong."""
+    file = read_calibration(Kind.PROTOCOL, name or DEFAULT_PROTOCOL, site)
+    tables = convert(file.tables, ProtocolTables, file.path)
+    for key, tolerance in _tolerances(tables):
+        if not tolerance.inform <= tolerance.warn <= tolerance.stop:
+            raise reject(file.path, key, msgspec.structs.asdict(tolerance), "does not rise; give inform <= warn <= stop")
+    return Protocol(file, tables)
+
+
+def _tolerances(tables: ProtocolTables) -> list[tuple[str, Tolerance]]:
+    named = [(table, field) for table in ("setup", "axis", "residual") for field in getattr(tables, table).__struct_fields__]
+    found = [(f"{table}.{field}", getattr(getattr(tables, table), field)) for table, field in named]
+    return [(key, value) for key, value in found if isinstance(value, Tolerance)]

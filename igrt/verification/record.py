@@ -1,0 +1,175 @@
+"""An answer as it is handed on: valid once built, and the same as JSON and back (docs/json.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from igrt.errors import InputError
+from igrt.geometry.motion import Frame, RigidMotion
+from igrt.geometry.position import PatientPosition
+from igrt.geometry.setup import Correction
+from igrt.registration.match import Evidence
+from igrt.verification.correction import CouchAnswer, MatchPoint, PointResidual
+from igrt.verification.findings import Finding, Outcome, Verdict
+from igrt.verification.verdict import verdict as verdict_of
+
+VERSION = "igrt-answer/1"
+NOTICE = "igrt is research software and not a medical device: no patient is to be treated on its answer."
+PROPOSAL_FIELDS = ("plan_from_daily", "correction", "couch", "match_point", "residuals")
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """What library, command and engine give for one plan and one daily image.
+
+    Only an accepted match carries `plan_from_daily` (LPS mm, p_plan = M p_daily), `correction` (IEC fixed axes about the
+    isocentre), `couch`, `match_point` and `residuals`: in any other answer all five are None. `start` is the pose at which
+    nothing is wrong with the set-up, where the registration began. ValueError where an answer contradicts itself.
+    """
+
+    outcome: Outcome
+    reason: str
+    verdict: Verdict
+    plan_from_daily: RigidMotion | None
+    correction: Correction | None
+    couch: CouchAnswer | None
+    match_point: MatchPoint | None
+    residuals: tuple[PointResidual, ...] | None
+    findings: tuple[Finding, ...]
+    evidence: Evidence | None
+    checked: tuple[str, ...]
+    start: RigidMotion
+    plan_isocentre_mm: Point
+    daily_isocentre_mm: Point
+    daily_isocentre_from: str
+    position: PatientPosition
+    table_angle_deg: float
+    scan_offset_mm: Point
+    machine: str
+    protocol: str
+    calibration: tuple[str, ...]
+    research: bool
+    device: str
+    seconds: Mapping[str, float]
+    plan_fingerprint: str
+
+    def __post_init__(self) -> None:
+        present = [name for name in PROPOSAL_FIELDS if getattr(self, name) is not None]
+        expected = list(PROPOSAL_FIELDS) if self.outcome is Outcome.ACCEPTED else []
+        if present != expected:
+            raise ValueError(
+                f"an answer that is {self.outcome} carries {present or 'nothing'}; it must carry {expected or 'nothing'} of a proposal"
+            )
+        if self.verdict is not verdict_of(self.outcome, self.findings):
+            raise ValueError(f"verdict is {self.verdict}; outcome and findings make it {verdict_of(self.outcome, self.findings)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The public object of `igrt verify --json`: plain values, no NaN; see docs/json.md for every key."""
+        same = {name: plain(getattr(self, name)) for name in _SAME_IN_JSON}
+        return {
+            "version": VERSION,
+            "notice": NOTICE,
+            **{name: same[name] for name in ("outcome", "reason", "verdict", "research")},
+            "plan_from_daily": _matrix(self.plan_from_daily),
+            "correction": _with_words(self.correction),
+            "couch": _couch(self.couch),
+            "residuals_mm": None if self.residuals is None else {residual.name: plain(residual) for residual in self.residuals},
+            "start_plan_from_daily": _matrix(self.start),
+            **same,
+        }
+
+    @classmethod
+    def from_json(cls, tables: Mapping[str, Any]) -> Answer:
+        """The answer that `to_json` wrote; InputError where it is of another version or not an answer."""
+        if tables.get("version") != VERSION:
+            raise InputError(f"the answer's version is {tables.get('version')!r}; this igrt reads {VERSION!r}")
+        try:
+            same = {
+                name: _part(_with_nan(tables[name]) if name == "evidence" else tables[name], kind) for name, kind in _SAME_IN_JSON.items()
+            }
+            residuals = tables["residuals_mm"]
+            return cls(
+                plan_from_daily=_motion(tables["plan_from_daily"]),
+                correction=_part(tables["correction"], Correction | None),
+                couch=_part(tables["couch"], CouchAnswer | None),
+                residuals=None if residuals is None else _part(list(residuals.values()), tuple[PointResidual, ...]),
+                start=RigidMotion.from_matrix(tables["start_plan_from_daily"], target=Frame.PLAN, source=Frame.DAILY),
+                **same,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as problem:
+            raise InputError(f"this is not an answer of igrt ({problem!r}); give one as `igrt verify --json` printed it") from problem
+
+
+# Fields that stand in the JSON as they are, with the type that they are read back as.
+_SAME_IN_JSON: Mapping[str, Any] = {
+    "outcome": Outcome,
+    "reason": str,
+    "verdict": Verdict,
+    "research": bool,
+    "match_point": MatchPoint | None,
+    "findings": tuple[Finding, ...],
+    "evidence": Evidence | None,
+    "checked": tuple[str, ...],
+    "plan_isocentre_mm": Point,
+    "daily_isocentre_mm": Point,
+    "daily_isocentre_from": str,
+    "position": PatientPosition,
+    "table_angle_deg": float,
+    "scan_offset_mm": Point,
+    "machine": str,
+    "protocol": str,
+    "calibration": tuple[str, ...],
+    "device": str,
+    "seconds": dict[str, float],
+    "plan_fingerprint": str,
+}
+
+
+def plain(value: object) -> Any:
+    """The value in the types of JSON; a number that is not finite becomes None, for JSON has none."""
+    return _finite(msgspec.to_builtins(value))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _with_nan(evidence: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Evidence as it was before `_finite`: only a number can be None there."""
+    if evidence is None:
+        return None
+    return {
+        name: [math.nan if inner is None else inner for inner in value] if isinstance(value, list) else math.nan if value is None else value
+        for name, value in evidence.items()
+    }
+
+
+def _matrix(motion: RigidMotion | None) -> list[list[float]] | None:
+    return None if motion is None else [[float(value) for value in row] for row in motion.matrix]
+
+
+def _motion(matrix: object) -> RigidMotion | None:
+    return None if matrix is None else RigidMotion.from_matrix(np.asarray(matrix, float), target=Frame.PLAN, source=Frame.DAILY)
+
+
+def _with_words(correction: Correction | None) -> dict[str, Any] | None:
+    return None if correction is None else {"axes": "fixed", **plain(correction), "words": list(correction.words())}
+
+
+def _couch(couch: CouchAnswer | None) -> dict[str, Any] | None:
+    return None if couch is None else {**plain(couch), "made": _with_words(couch.made)}
+
+
+def _part(value: object, kind: Any) -> Any:
+    return msgspec.convert(value, kind, strict=True)

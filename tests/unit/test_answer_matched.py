@@ -1,0 +1,98 @@
+"""verify() with the registration that ships, on a small analytic body sampled twice."""
+
+import numpy as np
+import pytest
+
+from igrt.answer import verify
+from igrt.compute import device
+from igrt.compute.volume import Volume
+from igrt.geometry.grid import Grid
+from igrt.geometry.motion import Frame, RigidMotion
+from igrt.geometry.position import PatientPosition
+from igrt.geometry.setup import Correction, fixed_from_daily, fixed_from_plan
+from igrt.images.records import Daily, Plan, PlanIdentity
+from igrt.registration.preparation import DailyPreparation, prepare_plan
+from igrt.verification.findings import Outcome
+from tests.answer_cases import NOW, box
+
+ISOCENTRE_MM = np.array([5.0, -10.0, 20.0])
+SETUP = Correction(lateral_mm=4.0, longitudinal_mm=-6.0, vertical_mm=3.0, pitch_deg=1.0, roll_deg=-1.5, yaw_deg=2.0)
+
+
+def body_hu(points_mm, seed=3):
+    """HU (n,) of a body with soft-edged organs and bones, at points (n, 3) in plan LPS: a function, so that it can be sampled anywhere."""
+    rng = np.random.default_rng(seed)
+    x, y, z = points_mm.T
+    outline = np.sqrt((x / 70) ** 2 + (y / 55) ** 2 + (z / 90) ** 2)
+    hu = -1000.0 / (1 + np.exp((1 - outline) * 60))
+    for _ in range(60):
+        centre, size = rng.uniform([-45, -35, -75], [45, 35, 75]), rng.uniform(4, 14, 3)
+        radius = np.sqrt((((points_mm - centre) / size) ** 2).sum(axis=1))
+        hu += rng.choice([-300.0, 150.0, 700.0]) / (1 + np.exp((radius - 1) * 8))
+    return hu
+
+
+def sampled(frame, plan_from_frame, origin_mm, spacing_mm, shape_kji, seed=3):
+    grid = Grid.aligned(frame, shape_kji=shape_kji, origin_mm=origin_mm, spacing_mm=spacing_mm)
+    index = np.stack(np.meshgrid(*map(np.arange, shape_kji), indexing="ij"), axis=-1).reshape(-1, 3)[:, ::-1]
+    hu = body_hu(plan_from_frame.apply(grid.position_mm(index)), seed) + np.random.default_rng(len(index)).normal(size=len(index)) * 5
+    return Volume(grid, np.clip(np.rint(hu), -1024, 3071).astype(np.int16).reshape(shape_kji))
+
+
+@pytest.fixture(scope="module")
+def plan():
+    still = RigidMotion.identity(target=Frame.PLAN, source=Frame.PLAN)
+    ct = sampled(Frame.PLAN, still, (-88.0, -72.0, -108.0), (2.0, 2.0, 2.5), (88, 73, 89))
+    structures = (box("CTV", "CTV", ISOCENTRE_MM, 10.0), box("Cord", "ORGAN", ISOCENTRE_MM + np.array([20.0, 0, 0]), 5.0))
+    return Plan(ct, PatientPosition.HFS, ISOCENTRE_MM, structures, PlanIdentity("P1", None, None, None, "1.2.3"), "f" * 64, "plan")
+
+
+def daily_of(seed=3):
+    goal = fixed_from_plan(isocentre_mm=ISOCENTRE_MM, position=PatientPosition.HFS)
+    now = fixed_from_daily(isocentre_mm=np.zeros(3), position=PatientPosition.HFS)
+    plan_from_daily = goal.inverse() @ SETUP.motion @ now
+    volume = sampled(Frame.DAILY, plan_from_daily, (-90.0, -75.0, -75.0), (1.8, 1.8, 2.2), (69, 84, 101), seed)
+    return Daily(volume, PatientPosition.HFS, None, "P1", "1.2.9", "daily")
+
+
+@pytest.fixture(scope="module")
+def daily():
+    return daily_of()
+
+
+@pytest.fixture(scope="module")
+def answer(plan, daily):
+    return verify(plan, daily, now=NOW)
+
+
+def test_the_set_up_error_is_found(answer):
+    assert answer.outcome is Outcome.ACCEPTED, answer.reason
+    for axis in ("lateral_mm", "longitudinal_mm", "vertical_mm", "pitch_deg", "roll_deg", "yaw_deg"):
+        assert getattr(answer.correction, axis) == pytest.approx(getattr(SETUP, axis), abs=0.03)
+
+
+def test_stages_and_device_are_told(plan, daily):
+    told = []
+    result = verify(plan, daily, now=NOW, progress=lambda stage, share: told.append((stage, share)))
+    assert list(result.seconds) == ["prepare_plan", "prepare_daily", "register", "judge"]
+    assert result.device == device.choose().name
+    assert {stage for stage, _ in told} == set(result.seconds)
+    assert all(0.0 <= share <= 1.0 for _, share in told)
+
+
+def test_what_was_prepared_before_gives_the_same_bits(plan, daily, answer):
+    verbs = device.choose().verbs
+    preparation = DailyPreparation(daily.volume.grid, verbs)
+    for k in range(0, daily.volume.grid.shape_kji[0], 10):
+        preparation.add(k, daily.volume.hu[k : k + 10])
+    result = verify(plan, daily, now=NOW, prepared_plan=prepare_plan(plan.ct, verbs), prepared_daily=preparation.finish())
+    np.testing.assert_array_equal(result.plan_from_daily.matrix, answer.plan_from_daily.matrix)
+    assert result.evidence == answer.evidence
+    assert list(result.seconds) == ["register", "judge"]
+
+
+def test_another_patients_anatomy_is_refused_by_evidence_alone(plan):
+    result = verify(plan, daily_of(seed=4), now=NOW)
+    assert result.outcome is Outcome.REFUSED
+    assert result.plan_from_daily is None
+    assert result.reason.startswith("The match cannot be believed")
