@@ -1,0 +1,110 @@
+"""Every alert there is: one table, from which events, docs and tests are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from igrt.bus.messages import AlertState
+from igrt.bus.topics import SILENCE
+from igrt.verification.findings import Priority, Verdict
+
+
+class ClearedBy(StrEnum):
+    """Who or what may clear an alert."""
+
+    ITSELF = "itself, when the condition ends"
+    NEXT = "the next image or plan"
+    PLAN = "loading the plan again"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`sentence` may have fields in braces, filled when the alert is raised."""
+
+    code: str
+    priority: Priority
+    sentence: str
+    remedy: str
+    cleared_by: ClearedBy
+
+    def state(self, **fields: object) -> AlertState:
+        """As told on the bus."""
+        return AlertState(
+            code=self.code,
+            priority=self.priority.value,
+            sentence=self.sentence.format(**fields),
+            remedy=self.remedy,
+            cleared_by=self.cleared_by.value,
+        )
+
+
+def _verdict(verdict: Verdict, sentence: str, remedy: str) -> Row:
+    return Row(f"verdict_{verdict}", verdict.priority, sentence, remedy, ClearedBy.NEXT)
+
+
+_ROWS = (
+    _verdict(Verdict.CAUTION, "Caution: {reason}", "look at the findings before the couch is moved"),
+    _verdict(Verdict.STOP, "Stop: {reason}", "do not treat; set the patient up again or ask the physicist"),
+    _verdict(Verdict.REFUSED, "No correction: {reason}", "do not use this match; look at the images, then image again"),
+    Row(
+        "worker_died",
+        Priority.MEDIUM,
+        "The worker that computes the answer died ({cause}); it is started again and told again.",
+        "wait for the answer; if this repeats, call service",
+        ClearedBy.ITSELF,
+    ),
+    Row(
+        "worker_over_budget",
+        Priority.MEDIUM,
+        "The worker was not done with {task} after {budget_s:.0f} s; it was ended, is started again and told again.",
+        "wait for the answer; if this repeats, call service",
+        ClearedBy.ITSELF,
+    ),
+    Row(
+        "answer_failed",
+        Priority.HIGH,
+        "No answer for image {image_id}: {sentence}",
+        "put right what the sentence names, then image again",
+        ClearedBy.NEXT,
+    ),
+    Row(
+        "plan_changed",
+        Priority.HIGH,
+        "The plan on disk is no longer the one that was loaded; it is no longer in use.",
+        "find out who changed it, then load the plan again",
+        ClearedBy.PLAN,
+    ),
+    Row(
+        "plan_lost",
+        Priority.HIGH,
+        "The plan in use could not be prepared again: {sentence}",
+        "put right what the sentence names, then load the plan again",
+        ClearedBy.PLAN,
+    ),
+    Row(
+        "image_stalled",
+        Priority.MEDIUM,
+        "Nothing of image {image_id} has come for {stall_s:.0f} s.",
+        "look at the imaging system; go on with the same image, or begin another",
+        ClearedBy.ITSELF,
+    ),
+    Row("heartbeat_lost", Priority.HIGH, SILENCE, "trust nothing shown on this screen; look at the engine", ClearedBy.ITSELF),
+    Row(
+        "clock_jumped",
+        Priority.MEDIUM,
+        "This machine's clock jumped by {jump_s:+.1f} s.",
+        "have the time service looked at; times written since may be wrong",
+        ClearedBy.PLAN,
+    ),
+    Row(
+        "disk_low",
+        Priority.MEDIUM,
+        "The disk that images are kept on has {free_gib:.1f} GiB left.",
+        "free space before the next image; a full disk refuses it",
+        ClearedBy.ITSELF,
+    ),
+)
+ALERTS: Mapping[str, Row] = {row.code: row for row in _ROWS}
+VERDICT_ALERTS: Mapping[Verdict, str | None] = {v: None if v is Verdict.PROCEED else f"verdict_{v}" for v in Verdict}

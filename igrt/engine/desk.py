@@ -1,0 +1,141 @@
+"""The verbs: what each request of the command socket does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from importlib.metadata import PackageNotFoundError, version
+
+from igrt.bus import messages as m
+from igrt.bus.grids import daily_grid
+from igrt.bus.sockets import CREDIT_SLABS, LARGEST_SLAB_BYTES
+from igrt.bus.topics import WireError
+from igrt.engine import states
+from igrt.engine.alerts import ClearedBy
+from igrt.engine.case import Case
+from igrt.engine.spool import Description, Spool
+from igrt.engine.states import State
+from igrt.engine.tasks import PlanReady, PlanTask
+
+
+def software_version() -> str:
+    """Of igrt, as installed."""
+    try:
+        return version("igrt")
+    except PackageNotFoundError:
+        return "unversioned checkout"
+
+
+class Desk:
+    """Carries requests out on a case; WireError or InputError is the reply where one cannot be."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._beginning = False
+
+    async def carry_out(self, request: m.Message) -> m.Reply:
+        """One of the table of verbs."""
+        match request:
+            case m.LoadPlan():
+                return await self._load_plan(request)
+            case m.BeginImage():
+                return await self._begin_image(request)
+            case m.EndImage():
+                return self._end_image(request)
+            case m.Snapshot():
+                return self._snapshot(request)
+        raise WireError("unknown_kind", f"{request.wire_kind()} is no request")
+
+    async def _load_plan(self, request: m.LoadPlan) -> m.Reply:
+        case = self._case
+        _deny(states.why_no_plan_now(case.session, now_s=time.monotonic(), stall_s=case.limits.stall_s))
+        _deny("another plan is being loaded; wait for it" if case.plan_asked else None)
+        _deny("an image is being begun; wait for it" if self._beginning else None)
+        case.drop_plan()
+        case.stream.clear_all(ClearedBy.PLAN)
+        ready: asyncio.Future[PlanReady] = asyncio.get_running_loop().create_future()
+        case.plan_asked = number, _ = case.supervisor.next_number(), ready
+        case.supervisor.tell(PlanTask(number=number, request=request))
+        plan = await ready
+        return m.LoadPlanReply(
+            header=case.stream.header(),
+            request_id=request.header.message_id,
+            plan_label=plan.plan_label,
+            machine=plan.machine,
+            protocol=plan.protocol,
+            research=plan.research,
+            prepare_s=plan.prepare_s,
+        )
+
+    async def _begin_image(self, request: m.BeginImage) -> m.Reply:
+        case = self._case
+        description = Description.of(request, plan_fingerprint=self._plan_in_use(request.header))
+        daily_grid(request.grid, source=request.source)
+        goes_on = case.session.state is State.ACQUIRING and case.spool is not None and case.spool.description == description
+        if not goes_on:
+            await self._begin(description)
+        assert case.spool is not None
+        return m.BeginImageReply(
+            header=case.stream.header(),
+            request_id=request.header.message_id,
+            image_id=request.image_id,
+            credit_slabs=CREDIT_SLABS,
+            largest_slab_bytes=LARGEST_SLAB_BYTES,
+            missing=case.spool.missing,
+        )
+
+    async def _begin(self, description: Description) -> None:
+        case = self._case
+        _deny(states.why_no_image_now(case.session, now_s=time.monotonic(), stall_s=case.limits.stall_s))
+        _deny("another image is being begun; wait for it" if self._beginning else None)
+        self._beginning = True
+        try:
+            spool = await case.on_disk(lambda: Spool(case.folder, description, reserve_bytes=case.limits.reserve_bytes))
+        finally:
+            self._beginning = False
+        if case.stream.plan_fingerprint != description.plan_fingerprint:
+            spool.close()
+            raise WireError("wrong_plan", "the plan went out of use while the image was begun; load it again, then begin")
+        case.begin(spool)
+
+    def _end_image(self, request: m.EndImage) -> m.Reply:
+        case = self._case
+        self._plan_in_use(request.header)
+        missing = case.spool_of(request.image_id).missing
+        if missing:
+            ranges = ", ".join(f"{a}-{b - 1}" for a, b in missing)
+            raise WireError("incomplete", f"image {request.image_id}: slices {ranges} are missing; send them, then end the image")
+        case.end()
+        return m.EndImageReply(header=case.stream.header(), request_id=request.header.message_id, image_id=request.image_id)
+
+    def _snapshot(self, request: m.Snapshot) -> m.Reply:
+        case = self._case
+        return m.SnapshotReply(
+            header=case.stream.header(),
+            request_id=request.header.message_id,
+            number=case.stream.number,
+            state=case.session.state.value,
+            plan_label=case.plan.plan_label if case.plan else None,
+            machine=case.plan.machine if case.plan else None,
+            protocol=case.plan.protocol if case.plan else None,
+            image=case.image_state(),
+            result=case.result,
+            alerts=list(case.stream.alerts.values()),
+            engine=software_version(),
+        )
+
+    def _plan_in_use(self, header: m.Header) -> str:
+        """The fingerprint of the plan in use, which the header must name."""
+        stream = self._case.stream
+        if header.session and header.session != stream.session:
+            raise WireError("wrong_session", "the message speaks of another run of the engine; ask for the snapshot")
+        if stream.plan_fingerprint is None:
+            raise WireError("not_now", "no plan is loaded; load the patient's plan first")
+        if header.plan_fingerprint != stream.plan_fingerprint:
+            raise WireError("wrong_plan", "the message names another plan than the one in use, or none; ask for the snapshot")
+        return stream.plan_fingerprint
+
+
+def _deny(why: str | None) -> None:
+    if why:
+        raise WireError("not_now", why)

@@ -1,0 +1,50 @@
+"""docs/engine.md, made from the tables of the engine: `python -m igrt.engine.docs > docs/engine.md`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from igrt.engine.alerts import ALERTS
+from igrt.engine.states import MEANING, TRANSITIONS
+
+_TEXT = """# The engine: states and alerts
+
+Made by `python -m igrt.engine.docs > docs/engine.md` from the tables in `igrt/engine/states.py` and `igrt/engine/alerts.py`; a
+test compares.
+
+## States
+
+What follows a proposal (approval, claim, motion) is not in the table, so nothing can be approved or claimed.
+"""
+
+
+def markdown() -> str:
+    """The whole document."""
+    return "\n".join(
+        [
+            _TEXT,
+            _table(("state", "meaning"), ((f"`{s}`", words) for s, words in MEANING.items())),
+            "## Transitions\n\nWhatever is not here is not allowed.\n",
+            _table(("from", "when", "to"), ((f"`{a}`", f"`{t}`", f"`{b}`") for (a, t), b in TRANSITIONS.items())),
+            _picture(),
+            "## Alerts\n\nPriorities are those of IEC 60601-1-8. What stands in braces is filled in when the alert is raised.\n",
+            _table(
+                ("code", "priority", "sentence", "what to do", "cleared by"),
+                ((f"`{r.code}`", r.priority.value, r.sentence, r.remedy, r.cleared_by.value) for r in ALERTS.values()),
+            ),
+        ]
+    )
+
+
+def _picture() -> str:
+    arrows = "\n".join(f"    {a} --> {b}: {t}" for (a, t), b in TRANSITIONS.items())
+    return f"```mermaid\nstateDiagram-v2\n    [*] --> idle\n{arrows}\n```\n"
+
+
+def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in (titles, tuple("---" for _ in titles), *rows)) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

@@ -1,0 +1,276 @@
+"""The engine's process: three sockets, the worker's keeper and the clock, around the desk."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import zmq
+import zmq.asyncio
+
+from igrt.bus import messages as m
+from igrt.bus.sockets import (
+    CREDIT_SLABS,
+    ENDPOINTS_FILE,
+    LARGEST_COMMAND_BYTES,
+    LARGEST_SLAB_BYTES,
+    Endpoints,
+    bind,
+    loopback_host,
+    publisher,
+    router,
+)
+from igrt.bus.topics import HEARTBEAT_PERIOD_S, REQUESTS, WireError, decode
+from igrt.engine.case import Case, Limits
+from igrt.engine.desk import Desk
+from igrt.engine.intake import Intake
+from igrt.engine.reports import on_death, on_give_up, on_report
+from igrt.engine.stream import Stream
+from igrt.engine.supervisor import Budgets, Supervisor
+from igrt.errors import InputError
+
+LOG = logging.getLogger(__name__)
+REMEMBERED_REPLIES = 1024
+WATCH_PERIOD_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the engine runs; `folder` holds its images and, while it runs, its addresses. Port 0 lets the system choose."""
+
+    folder: Path
+    site: Path | None = None
+    device: str | None = None
+    host: str = "127.0.0.1"
+    commands_port: int = 0
+    images_port: int = 0
+    events_port: int = 0
+    heartbeat_s: float = HEARTBEAT_PERIOD_S
+    limits: Limits = field(default_factory=Limits)
+    budgets: Budgets = field(default_factory=Budgets)
+    worker_command: tuple[str, ...] = ()
+
+    def worker(self) -> Sequence[str]:
+        """The command that starts a worker."""
+        if self.worker_command:
+            return self.worker_command
+        command = [sys.executable, "-m", "igrt.engine.worker"]
+        if self.site:
+            command += ["--site", str(self.site)]
+        if self.device:
+            command += ["--device", self.device]
+        return command
+
+
+class Engine:
+    """One run of the engine on one event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        loopback_host(settings.host)
+        self._settings = settings
+        self._replies: dict[str, asyncio.Task[bytes]] = {}
+        self._answering: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """End gracefully; from the loop's own thread."""
+        self._stop.set()
+
+    async def run(self, on_ready: Callable[[Endpoints], None]) -> None:
+        """Serve until stopped."""
+        settings = self._settings
+        settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        spool_folder = settings.folder / "spool"
+        spool_folder.mkdir(exist_ok=True, mode=0o700)
+        with _OnlyOne(settings.folder), ThreadPoolExecutor(1, "disk") as disk, zmq.asyncio.Context() as context:
+            self._open(context)
+            supervisor = Supervisor(
+                settings.worker(),
+                settings.budgets,
+                on_report=lambda report, task: on_report(case, report, task),
+                on_death=lambda death: on_death(case, death),
+                on_give_up=lambda task: on_give_up(case, task),
+            )
+            self._case = case = Case(self._stream, supervisor, folder=spool_folder, limits=settings.limits, disk=disk)
+            self._desk = Desk(case)
+            try:
+                await self._serve(context, on_ready)
+            finally:
+                for socket in (self._commands, self._images, self._events):
+                    socket.close()
+
+    def _open(self, context: zmq.asyncio.Context) -> None:
+        s = self._settings
+        self._commands = router(context.socket, largest_bytes=LARGEST_COMMAND_BYTES, queue=1000)
+        self._images = router(context.socket, largest_bytes=LARGEST_SLAB_BYTES, queue=2 * CREDIT_SLABS)
+        self._stream = Stream(self._publish)
+        self._events = publisher(context.socket, welcome=self._stream.welcome())
+        try:
+            self.endpoints = Endpoints(
+                commands=bind(self._commands, host=s.host, port=s.commands_port, what="commands"),
+                images=bind(self._images, host=s.host, port=s.images_port, what="images"),
+                events=bind(self._events, host=s.host, port=s.events_port, what="events"),
+                pid=os.getpid(),
+            )
+        except InputError:
+            for socket in (self._commands, self._images, self._events):
+                socket.close()
+            raise
+
+    def _publish(self, frame: bytes) -> None:
+        self._events.send(frame)
+
+    async def _serve(self, context: zmq.asyncio.Context, on_ready: Callable[[Endpoints], None]) -> None:
+        intake = Intake(self._images, self._case, on_defect=self._defect)
+        keeper = asyncio.create_task(self._case.supervisor.run(context))
+        loops = [
+            asyncio.create_task(self._guarded(loop)) for loop in (self._take_commands, intake.read, self._take_subscriptions, self._beat)
+        ]
+        writer = asyncio.create_task(intake.write())
+        address_file = self._settings.folder / ENDPOINTS_FILE
+        self.endpoints.write(address_file)
+        try:
+            on_ready(self.endpoints)
+            await self._stop.wait()
+        finally:
+            address_file.unlink(missing_ok=True)
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+            await intake.finish()
+            writer.cancel()
+            self._say_stopping()
+            await asyncio.gather(*self._answering, writer, return_exceptions=True)
+            await self._case.supervisor.stop(keeper)
+
+    def _say_stopping(self) -> None:
+        """To followers, and to who waits for a plan; then let go of the image's file."""
+        self._stream.tell(m.Stopping)
+        if self._case.plan_asked:
+            self._case.plan_fails(WireError("stopping", "the engine is stopping; start it again, then load the plan"))
+        self._case.close_spool()
+
+    async def _guarded(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run a loop; a defect in it is logged and the loop goes on."""
+        while True:
+            try:
+                await loop()
+            except zmq.ZMQError as error:
+                if error.errno in (zmq.ETERM, zmq.ENOTSOCK):
+                    return
+                self._defect(error)
+            except Exception as error:  # noqa: BLE001 - nothing that comes over a socket may end the engine
+                self._defect(error)
+            await asyncio.sleep(0.01)
+
+    # ------------------------------------------------------------------------------------------- commands
+
+    async def _take_commands(self) -> None:
+        while True:
+            peer, *frames = await self._commands.recv_multipart()
+            task = asyncio.create_task(self._answer(peer, frames))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, peer: bytes, frames: list[bytes]) -> None:
+        """Reply to one request; an empty frame before it (as REQ sockets send) is sent back."""
+        envelope = [peer, b""] if len(frames) > 1 and frames[0] == b"" else [peer]
+        body = frames[len(envelope) - 1 :]
+        try:
+            if len(body) != 1:
+                raise WireError("malformed", f"{len(body)} frames came; a request is one")
+            request = decode(body[0], REQUESTS)
+        except WireError as error:
+            await self._commands.send_multipart([*envelope, self._error(error)])
+            return
+        request_id = request.header.message_id
+        reply = self._replies.get(request_id)
+        if reply is None:
+            reply = self._replies[request_id] = asyncio.create_task(self._carry_out(request))
+        await self._commands.send_multipart([*envelope, await asyncio.shield(reply)])
+        self._forget_replies()
+
+    async def _carry_out(self, request: m.Message) -> bytes:
+        try:
+            return m.encode(await self._desk.carry_out(request))
+        except Exception as error:  # noqa: BLE001 - told to the client, and logged
+            known = self._as_told(error, request)
+            return self._error(WireError(known.code, known.sentence, request.header.message_id))
+
+    def _as_told(self, error: Exception, request: m.Message) -> WireError:
+        if isinstance(error, WireError):
+            return error
+        if isinstance(error, InputError):
+            return WireError("bad_input", str(error))
+        self._defect(error)
+        return WireError("defect", f"a defect of igrt ({type(error).__name__}) in {request.wire_kind()}; report it with the engine's log")
+
+    def _error(self, error: WireError) -> bytes:
+        return m.encode(m.Error(header=self._stream.header(), request_id=error.request_id, code=error.code, sentence=error.sentence))
+
+    def _forget_replies(self) -> None:
+        """Keep the newest replies; a request repeated after thousands of others is a new one."""
+        excess = max(0, len(self._replies) - REMEMBERED_REPLIES)
+        for request_id in list(islice((i for i, reply in self._replies.items() if reply.done()), excess)):
+            del self._replies[request_id]
+
+    # --------------------------------------------------------------------------------------------- events
+
+    async def _take_subscriptions(self) -> None:
+        while True:
+            await self._events.recv()
+
+    async def _beat(self) -> None:
+        next_beat_s = time.monotonic()
+        while True:
+            now_s = time.monotonic()
+            self._case.watch(now_s=now_s, utc_s=time.time())
+            if now_s >= next_beat_s:
+                self._stream.beat()
+                next_beat_s += self._settings.heartbeat_s
+                next_beat_s = max(next_beat_s, now_s)
+            await asyncio.sleep(min(WATCH_PERIOD_S, self._settings.heartbeat_s, max(next_beat_s - time.monotonic(), 0.0)))
+
+    def _defect(self, error: BaseException) -> None:
+        LOG.error("a defect of igrt", exc_info=error)
+
+
+class _OnlyOne:
+    """Holds the folder's lock: a second engine in the same folder is refused."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "engine.lock"
+
+    def __enter__(self) -> None:
+        self._file = self._path.open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise InputError(f"{self._path.parent}: an engine runs in this folder already; stop it, or give another folder") from error
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def serve(settings: Settings, *, on_ready: Callable[[Endpoints], None]) -> None:
+    """Run an engine until SIGTERM or SIGINT; `on_ready` hears its addresses. InputError for a host or port that cannot be."""
+
+    async def run() -> None:
+        engine = Engine(settings)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, engine.stop)
+        await engine.run(on_ready)
+
+    asyncio.run(run())

@@ -1,0 +1,123 @@
+"""What the worker computes with: the images, registration and answer rooms, prepared as far as can be before it is asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from igrt.answer import verify
+from igrt.bus.grids import daily_grid
+from igrt.bus.messages import LoadPlan
+from igrt.compute import device as devices
+from igrt.compute.volume import Volume
+from igrt.engine.spool import Description
+from igrt.engine.tasks import PlanReady
+from igrt.geometry.couch import CouchPosition
+from igrt.images.load import load_plan
+from igrt.images.records import Daily, Plan
+from igrt.registration.preparation import DailyPreparation, PreparedPlan, prepare_plan
+from igrt.verification.machine import MachineProfile, load_machine
+from igrt.verification.protocol import Protocol, load_protocol
+
+Progress = Callable[[str, float], None]
+
+
+class AnswerSolver:
+    """One plan and one image at a time."""
+
+    def __init__(self, site: Path | None, device: str | None) -> None:
+        """`site` and `device` as igrt.answer.verify takes them."""
+        self._site, self._device = site, devices.choose(device)
+        self._plan: Plan
+        self._prepared_plan: PreparedPlan
+        self._machine: MachineProfile
+        self._protocol: Protocol
+        self._description: Description
+        self._hu: NDArray[np.int16]
+        self._preparation: DailyPreparation
+
+    def load(self, number: int, request: LoadPlan, progress: Progress) -> PlanReady:
+        """Load and prepare the plan, and read machine and protocol, so that what is wrong with them is said now."""
+        began_s = time.monotonic()
+        self._machine, self._protocol = load_machine(request.machine, self._site), load_protocol(request.protocol, self._site)
+        self._plan = load_plan(
+            Path(request.path),
+            isocentre_mm=request.isocentre_mm,
+            position=request.position,
+            isocentre_choice=request.isocentre_choice,
+            setup_choice=request.setup_choice,
+            progress=progress,
+        )
+        self._prepared_plan = prepare_plan(self._plan.ct, self._device.verbs)
+        return PlanReady(
+            number=number,
+            fingerprint=self._plan.fingerprint,
+            patient_id=self._plan.identity.patient_id,
+            plan_label=self._plan.identity.plan_label,
+            machine=self._machine.name,
+            protocol=self._protocol.name,
+            research=self._machine.research or self._protocol.research,
+            prepare_s=time.monotonic() - began_s,
+        )
+
+    def begin(self, description: Description, path: Path) -> None:
+        """Map the image's file."""
+        grid = daily_grid(description.grid, source=description.source)
+        self._description = description
+        self._hu = np.asarray(np.memmap(path, dtype="<i2", mode="r", shape=grid.shape_kji))
+        self._preparation = DailyPreparation(grid, self._device.verbs)
+
+    def add(self, k_start: int, slices: int) -> None:
+        """Build the pyramid further."""
+        self._preparation.add(k_start, self._hu[k_start : k_start + slices])
+
+    def answer(self, progress: Progress) -> dict[str, Any]:
+        """The answer of igrt.answer.verify."""
+        d = self._description
+        daily = Daily(
+            volume=Volume(daily_grid(d.grid, source=d.source), self._hu),
+            position=d.position,
+            isocentre_mm=None if d.isocentre_mm is None else np.array(d.isocentre_mm),
+            patient_id=d.patient_id,
+            frame_of_reference_uid=d.frame_of_reference_uid,
+            source=d.source,
+        )
+        began_s = time.perf_counter()
+        prepared = self._preparation.finish()
+        prepared_s = time.perf_counter() - began_s
+        progress("prepare_daily", 1.0)
+        answer = verify(
+            self._plan,
+            daily,
+            machine=self._machine,
+            protocol=self._protocol,
+            site=self._site,
+            couch_start=_couch(d),
+            table_angle_deg=d.table_angle_deg,
+            scan_offset_mm=d.scan_offset_mm,
+            device=self._device.name,
+            prepared_plan=self._prepared_plan,
+            prepared_daily=prepared,
+            progress=progress,
+        ).to_json()
+        answer["seconds"]["prepare_daily"] = prepared_s  # what was left of it after the last slab
+        return answer
+
+
+def _couch(description: Description) -> CouchPosition | None:
+    couch = description.couch
+    if couch is None:
+        return None
+    return CouchPosition(
+        lateral_mm=couch.lateral_mm,
+        longitudinal_mm=couch.longitudinal_mm,
+        vertical_mm=couch.vertical_mm,
+        pitch_deg=couch.pitch_deg,
+        roll_deg=couch.roll_deg,
+        yaw_deg=couch.yaw_deg,
+    )
