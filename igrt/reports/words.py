@@ -1,0 +1,82 @@
+"""How an answer is said: verdicts, numbers and evidence in words, one table each, for the page and for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from igrt.geometry.words import AXES as DIRECTIONS
+from igrt.geometry.words import axis_words
+from igrt.verification.codes import CODES
+from igrt.verification.findings import Level, Verdict
+
+VERDICTS: Mapping[Verdict, tuple[str, str]] = {
+    Verdict.PROCEED: ("Proceed", "The match is accepted and everything that was judged is within tolerance."),
+    Verdict.CAUTION: ("Caution", "The match is accepted; look at the findings before going on."),
+    Verdict.STOP: ("Stop", "The match is accepted, but a tolerance that stops treatment is exceeded."),
+    Verdict.REFUSED: ("Refused", "The match cannot be believed, so there is no correction."),
+}
+
+# Key of `correction`, heading, axis in geometry's table of words, unit.
+AXES = (
+    ("lateral_mm", "Lateral", "lateral", " mm"),
+    ("longitudinal_mm", "Longitudinal", "longitudinal", " mm"),
+    ("vertical_mm", "Vertical", "vertical", " mm"),
+    ("pitch_deg", "Pitch", "pitch", "°"),
+    ("roll_deg", "Roll", "roll", "°"),
+    ("yaw_deg", "Yaw", "yaw", "°"),
+)
+STILL = 0.05
+
+
+def figure(value: float, digits: int = 1, sign: bool = False) -> str:
+    """A number for reading: fixed decimals, a true minus sign, never a negative zero."""
+    rounded = round(float(value), digits)
+    text = f"{abs(rounded):.{digits}f}"
+    if rounded < 0:
+        return "−" + text
+    return "+" + text if sign and rounded > 0 else text
+
+
+def remedy(finding: Mapping[str, Any]) -> str:
+    """What the reader of a finding does about it; empty for one that only informs, or of a later version's table."""
+    row = CODES.get(finding["code"])
+    return "" if row is None or finding["level"] == Level.INFORM else row.remedy + "."
+
+
+def direction(axis: str, value: float) -> str:
+    """Which way `value` goes along or about a row of geometry's table, such as "toward gantry"; "stays" where it rounds to nothing."""
+    if abs(value) < STILL:
+        return "stays"
+    return DIRECTIONS[axis].positive if value > 0 else DIRECTIONS[axis].negative
+
+
+def correction_words(correction: Mapping[str, Any]) -> tuple[str, ...]:
+    """The axes that move, such as "couch 5.0 mm toward gantry"; one phrase that says so where none does."""
+    moving = tuple(axis_words(axis, correction[key]) for key, _, axis, _ in AXES if abs(correction[key]) >= STILL)
+    return moving or ("no motion of 0.1 mm or 0.1° or more",)
+
+
+def evidence_rows(evidence: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """Name, value and meaning of each measure of the match (docs/json.md, `evidence`); a dash where a measure is null."""
+    offset = f"{_said(evidence['second_start_offset_mm'], 0)} mm and {_said(evidence['second_start_offset_deg'], 0)}°"
+    ended = "converged" if evidence["converged"] else "did not converge"
+    return (
+        ("Overlap", f"{_said(evidence['overlap'], 0, scale=100)} %", "of the imaged anatomy lies inside the planning CT"),
+        ("Similarity", _said(evidence["similarity"], 2), "local correlation of the two images; 1 is perfect"),
+        ("Second start", f"{_said(evidence['second_start_difference_mm'], 2)} mm", f"from the answer reached from {offset} away"),
+        ("Inliers", f"{_said(evidence['inliers'], 0, scale=100)} %", "of the samples agree with the pose"),
+        ("Translation", f"± {_said(_largest(evidence['translation_sd_mm']), 3)} mm", "standard deviation, largest axis"),
+        ("Rotation", f"± {_said(_largest(evidence['rotation_sd_deg']), 3)}°", "standard deviation, largest axis"),
+        ("Observability", _said(evidence["observability"], 3), "weakest direction over strongest; 0 cannot be seen"),
+        ("Solution", f"{evidence['iterations']} steps", f"{evidence['samples']:,} samples; {ended}"),
+    )
+
+
+def _said(value: float | None, digits: int, *, scale: float = 1.0) -> str:
+    return "–" if value is None else figure(scale * value, digits)
+
+
+def _largest(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return max(known) if len(known) == len(values) else None

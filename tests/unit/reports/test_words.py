@@ -1,0 +1,44 @@
+import pytest
+
+from igrt.reports.words import VERDICTS, correction_words, direction, evidence_rows, figure, remedy
+from igrt.verification.codes import CODES
+from igrt.verification.findings import Verdict
+
+STILL = {"lateral_mm": 0.0, "longitudinal_mm": 0.0, "vertical_mm": 0.0, "pitch_deg": 0.0, "roll_deg": 0.0, "yaw_deg": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "sign", "text"),
+    [(-1.25, 1, False, "−1.2"), (0.04, 1, True, "0.0"), (-0.04, 1, True, "0.0"), (2.0, 0, True, "+2"), (1234.5, 2, False, "1234.50")],
+)
+def test_numbers_for_reading(value, digits, sign, text):
+    assert figure(value, digits, sign) == text
+
+
+def test_every_verdict_has_its_words():
+    assert set(VERDICTS) == set(Verdict)
+
+
+def test_what_moves_is_said_and_what_rests_is_not():
+    assert correction_words({**STILL, "longitudinal_mm": 5.0, "pitch_deg": -0.04}) == ("couch 5.0 mm toward gantry",)
+    assert correction_words(STILL) == ("no motion of 0.1 mm or 0.1° or more",)
+
+
+@pytest.mark.parametrize(("axis", "value", "words"), [("vertical", 1.0, "up"), ("vertical", -1.0, "down"), ("vertical", 0.04, "stays")])
+def test_directions(axis, value, words):
+    assert direction(axis, value) == words
+
+
+def test_a_finding_that_asks_for_something_says_what_to_do():
+    code = next(iter(CODES))
+    assert remedy({"code": code, "level": "stop"}) == CODES[code].remedy + "."
+    assert remedy({"code": code, "level": "inform"}) == ""
+    assert remedy({"code": "of_a_later_version", "level": "stop"}) == ""
+
+
+def test_a_measure_that_could_not_be_had_is_a_dash(accepted):
+    missing = {**accepted["evidence"], "similarity": None, "rotation_sd_deg": [0.1, None, 0.1]}
+    rows = {term: value for term, value, _ in evidence_rows(missing)}
+    assert rows["Similarity"] == "–"
+    assert rows["Rotation"] == "± –°"
+    assert rows["Overlap"] == "97 %"
