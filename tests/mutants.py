@@ -42,10 +42,10 @@ class Suite(NamedTuple):
 SUITES = {
     "guard": Suite(
         files=("igrt/guard/**/*.py",),
-        quick=("tests.unit.guard.test_guard_sentences",),
+        quick=("tests.unit.guard.test_guard_sentences", "tests.unit.guard.test_guard_docs"),
         tests=tuple(
             f"tests/unit/guard/test_guard_{name}.py"
-            for name in ("rules", "limits", "landmarks", "facts", "policy", "mistakes", "decision", "docs", "every_couch")
+            for name in ("rules", "limits", "landmarks", "facts", "policy", "mistakes", "decision", "every_couch")
         ),
         preload=("hypothesis", "igrt.geometry.couch", "igrt.geometry.setup"),
     ),
@@ -149,7 +149,7 @@ def mutated_trees(source: str) -> Iterator[tuple[int, str, ast.Module]]:
         for mutant in mutants_of(original):
             standing = ast.Pass() if mutant is None else mutant
             _put(parent, field, index, ast.fix_missing_locations(ast.copy_location(standing, original)))
-            yield getattr(original, "lineno", 0), f"{_line(original)}  ->  {_line(standing)}", tree
+            yield getattr(original, "lineno", 1), f"{_line(original)}  ->  {_line(standing)}", tree
             _put(parent, field, index, original)
 
 
@@ -228,9 +228,10 @@ def run(suite: Suite, only: str, equivalent: set[str]) -> tuple[int, int]:
         if only not in relative:
             continue
         name = relative.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        for line, change, tree in mutated_trees(file.read_text(encoding="utf-8")):
+        source = file.read_text(encoding="utf-8")
+        for line, change, tree in mutated_trees(source):
             count += 1
-            label = f"{relative}: {change}"
+            label = f"{relative}: {source.splitlines()[line - 1].strip()} | {change}"
             finder = Mutated(name, file, tree)
             if label not in equivalent and survives(suite, partial(sys.meta_path.insert, 0, finder)):
                 survivors += 1

@@ -20,9 +20,9 @@ from igrt.guard.request import Point
 LANDMARKS_MM: tuple[Point, Point, Point, Point] = ((0.0, 0.0, 0.0), (100.0, 0.0, 0.0), (0.0, 100.0, 0.0), (0.0, 0.0, 100.0))
 """Where the four points belong, in room axes about the isocentre: four places not in one plane fix a motion whole."""
 
-# The way to the head and the way up, as directions of the patient: x left, y back (posterior), z head (superior), as DICOM has it.
-_TOWARD_GANTRY: Mapping[str, Point] = {"HF": (0.0, 0.0, 1.0), "FF": (0.0, 0.0, -1.0)}
-_UP: Mapping[str, Point] = {"S": (0.0, -1.0, 0.0), "P": (0.0, 1.0, 0.0), "DR": (1.0, 0.0, 0.0), "DL": (-1.0, 0.0, 0.0)}
+# Whether head (+1) or feet (-1) point to the gantry, and the way up as left and back of the patient: x and y of DICOM, z being the head.
+_TOWARD_GANTRY: Mapping[str, float] = {"HF": 1.0, "FF": -1.0}
+_UP: Mapping[str, tuple[float, float]] = {"S": (0.0, -1.0), "P": (0.0, 1.0), "DR": (1.0, 0.0), "DL": (-1.0, 0.0)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +115,8 @@ def moved(point_mm: Point, rotation: Rows, translation_mm: Point) -> Point:
 
 def _axes(position: PatientPosition) -> Rows:
     """Room x, y and z as directions of the patient: y from the head, z from the upward side, x completes them right-handed."""
-    y, z = _TOWARD_GANTRY[position.value[:2]], _UP[position.value[2:]]
-    x = (y[1] * z[2] - y[2] * z[1], y[2] * z[0] - y[0] * z[2], y[0] * z[1] - y[1] * z[0])
-    return x, y, z
+    head, (left, back) = _TOWARD_GANTRY[position.value[:2]], _UP[position.value[2:]]
+    return (-head * back, head * left, 0.0), (0.0, 0.0, head), (left, back, 0.0)
 
 
 def _room_from_patient(direction: Point, position: PatientPosition) -> Point:

@@ -65,8 +65,7 @@ def travel(case: Case) -> Iterator[Breach]:
 def steps(case: Case) -> Iterator[Breach]:
     """Every axis that the couch moves is sent to a multiple of its step, a place that it can take."""
     for axis, (value, limits) in _moved_axes(case).items():
-        off = abs(math.remainder(value, limits.step)) if limits.step else 0.0
-        if not off <= ROUNDING:
+        if limits.step and not abs(math.remainder(value, limits.step)) <= ROUNDING:
             yield Breach(
                 field=f"target.{AXES[axis]}",
                 value=f"{value:.9g}",

@@ -97,6 +97,7 @@ def test_travel_is_reached_exactly_but_for_rounding(axis, edge):
 
 def test_rounding_is_a_millionth():
     assert (couch.ROUNDING, numbers.RIGID_TOLERANCE, couch.TABLE_ANGLE_AGREEMENT_DEG) == (1e-6, 1e-6, 10.0)
+    assert numbers.ISOCENTRE == (0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(

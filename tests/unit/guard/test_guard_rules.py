@@ -4,8 +4,10 @@ import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 
+from igrt.geometry.angles import rotation_from_angles
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.guard.decision import Denied, Released
@@ -104,6 +106,12 @@ ROWS = {
             bent("request.correction", translation_mm=[math.nan, 0, 0]),
             bent("request.correction", translation_mm=[0, 0, math.inf]),
             ("request.made", spoiled(CASE.request.made, "rotation", -CASE.request.made.rotation)),
+            ("request.made", spoiled(CASE.request.made, "rotation", np.diag([1.0, 1.0, -(1.0 - 4e-7)]))),
+            *(
+                ("request.made", spoiled(CASE.request.made, "rotation", np.diag([1.0 + 1e-5 * (axis == row) for axis in range(3)])))
+                for row in range(3)
+            ),
+            ("request.made", spoiled(CASE.request.made, "rotation", 1.1 * rotation_from_angles(pitch_deg=40, roll_deg=50, yaw_deg=60))),
         ),
         needs=MOTIONS,
     ),
@@ -247,7 +255,11 @@ ROWS = {
             ("request.target.pitch_deg", FOUR.request.start.pitch_deg + 9e-7),
             ("request.target.roll_deg", FOUR.request.start.roll_deg + 360.0),
         ),
-        outside=(("request.target.pitch_deg", FOUR.request.start.pitch_deg + 2e-6), ("request.target.roll_deg", 0.0)),
+        outside=(
+            ("request.target.pitch_deg", FOUR.request.start.pitch_deg + 2e-6),
+            ("request.target.roll_deg", 0.0),
+            ("request.target.pitch_deg", 0.0),
+        ),
         needs=("request.start", "request.target", "request.start.pitch_deg", "request.target.roll_deg"),
     ),
     "isocentre_height": Row(
@@ -265,6 +277,7 @@ ROWS = {
             bent("request.correction", translation_mm=[100.0, 0, 0]),
             bent("request.made", translation_mm=[0, -100.0, 0]),
             bent("request.made", translation_mm=[0, 0, -100.0]),
+            ("request.made", spoiled(CASE.request.made, "rotation", rotation_from_angles(pitch_deg=4, roll_deg=5, yaw_deg=9))),
         ),
         needs=("request.correction", "request.made"),
     ),
@@ -444,6 +457,7 @@ ROWS = {
             ("request.claim.token", "u" * 32),
             ("request.claim.token", TOKEN + "t"),
             ("request.claim.issued_token", "u" * 32),
+            ("request.claim.issued_token", "t" * 31),
             (("request.claim.token", ""), ("request.claim.issued_token", "")),
             (("request.claim.token", "t" * 31), ("request.claim.issued_token", "t" * 31)),
             (("request.claim.token", None), ("request.claim.issued_token", None)),
