@@ -19,8 +19,8 @@ class Evidence:
     samples whose residual the robust metric still trusts. The second start lies `second_start_offset_mm` and
     `_deg` away from the first; `second_start_difference_mm` is the largest displacement between the two answers within
     80 mm of the isocentre. Standard deviations are of the pose about the plan isocentre in plan LPS axes (x, y, z).
-    `observability` is how much the cost rises 3 mm to either side of the pose, for the motion that the images show least over the one
-    that they show best, rotations scaled to mm at 80 mm.
+    `observability` is the curvature of the cost along the motion that the images show least over that along the one they show best,
+    rotations scaled to mm at 80 mm. `converged` says that the way left to the minimum is short, in itself or against the deviations.
     """
 
     overlap: float

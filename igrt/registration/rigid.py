@@ -10,7 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from igrt.compute.verbs import Verbs
 from igrt.errors import InputError
 from igrt.geometry.motion import Frame, RigidMotion, frozen_array
-from igrt.registration.evidence import covariance, largest_displacement_mm, observability, overlap_and_similarity
+from igrt.registration.evidence import (
+    FINE_PROBE_MM,
+    PROBE_MM,
+    covariance,
+    curvature,
+    inverse_curvature,
+    largest_displacement_mm,
+    observability,
+    overlap_and_similarity,
+    settled,
+)
 from igrt.registration.levels import LEVELS
 from igrt.registration.match import Evidence, Match
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
@@ -24,7 +34,8 @@ SECOND_START_DEG = 6.0
 SECOND_START_SHIFT = np.array([2.0, -1.0, 2.0]) / 3.0  # unit vectors, along no axis of the images
 SECOND_START_AXIS = np.array([-1.0, 2.0, 2.0]) / 3.0
 LEAST_SAMPLES = 200
-PROBED = 1  # the level whose cost tells which motions the images show: coarse enough for a slope 3 mm away
+PROBED = (1, 2)  # the levels that tell which motions the images show; a finer one's voxels are too noisy
+PROBING = 32_000  # samples for a curvature
 
 
 class CoarseToFine:
@@ -34,6 +45,8 @@ class CoarseToFine:
         self.problems = [LevelProblem(p, s, plan_centre_mm, verbs) for p, s in zip(plan.levels, daily.levels, strict=True)]
         coarsest, samples = plan.levels[0], daily.levels[0]
         self._some, self._few = (LevelProblem(coarsest, thinned(samples, n), plan_centre_mm, verbs) for n in (SOME, FEW))
+        probing = [thinned(s, PROBING) for s in daily.levels]
+        self._probes = [LevelProblem(p, s, plan_centre_mm, verbs) for p, s in zip(plan.levels, probing, strict=True)]
 
     def run(self, start: Pose) -> tuple[Solution, int]:
         """From a start to the finest level: the solution there, and the iterations from the coarsest on."""
@@ -43,6 +56,10 @@ class CoarseToFine:
             solution = problem.solve(solution.pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm)
             iterations += solution.iterations
         return solution, iterations
+
+    def curvature(self, pose: Pose, *, level: int, probe_mm: float) -> NDArray[np.float64]:
+        """(6, 6) at a pose, of some samples of one level (docs/decisions/rigid-uncertainty.md)."""
+        return curvature(self._probes[level], pose, scale=LEVELS[level].scale, probe_mm=probe_mm)
 
 
 def match_rigid(
@@ -77,7 +94,8 @@ def match_rigid(
     second, _ = levels.run(first.moved(away))
     told("evidence", 0.9)
     answer, other = (found.pose.plan_from_daily(centres) for found in (solution, second))
-    spread = covariance(solution)
+    inverse = inverse_curvature(solution.inside * levels.curvature(solution.pose, level=-1, probe_mm=FINE_PROBE_MM))
+    spread = covariance(solution, inverse)
     overlap, similarity = overlap_and_similarity(plan, daily, answer, verbs)
     deviations = np.sqrt(np.diag(spread))
     evidence = Evidence(
@@ -89,10 +107,10 @@ def match_rigid(
         second_start_difference_mm=largest_displacement_mm(answer, other, centres.plan_mm),
         translation_sd_mm=triple(deviations[:3]),
         rotation_sd_deg=triple(np.degrees(deviations[3:])),
-        observability=observability(levels.problems[PROBED], solution, LEVELS[PROBED].scale),
+        observability=observability(levels.curvature(solution.pose, level=n, probe_mm=PROBE_MM) for n in PROBED),
         samples=len(daily.levels[-1].values),
         iterations=iterations,
-        converged=solution.converged,
+        converged=settled(solution, inverse, spread),
     )
     told("evidence", 1.0)
     return Match(answer, spread, evidence)

@@ -59,7 +59,6 @@ class Solution:
     pose: Pose
     cost: float
     iterations: int
-    converged: bool
     chunks: NDArray[np.float64]
 
     @property
@@ -72,11 +71,6 @@ class Solution:
         """Share of these whose residual is below the robust scale."""
         return float(self.chunks[:, INLIER_COUNT].sum()) / max(self.inside, 1.0)
 
-    @property
-    def matrix(self) -> NDArray[np.float64]:
-        """Normal matrix (6, 6), order tx, ty, tz (mm), wx, wy, wz (rad)."""
-        return normal_matrix(self.chunks.sum(axis=0))
-
 
 def rotation_of(w: NDArray[np.float64]) -> NDArray[np.float64]:
     """(3, 3) rotation by |w| rad about w (Rodrigues)."""
@@ -88,7 +82,7 @@ def rotation_of(w: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def normal_matrix(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The symmetric (6, 6) matrix of one row of sums."""
+    """The symmetric (6, 6) normal matrix of one row of sums, order tx, ty, tz (mm), wx, wy, wz (rad)."""
     upper = np.zeros((6, 6))
     upper[np.triu_indices(6)] = sums[:MATRIX_TERMS]
     return np.asarray(upper + np.triu(upper, 1).T)
@@ -136,13 +130,13 @@ class LevelProblem:
             matrix = normal_matrix(sums) / np.outer(RADIANS, RADIANS)
             trace = float(np.trace(matrix))
             if not trace > 0:  # no sample falls on the plan
-                return Solution(pose, self.cost(chunks), iteration, converged=False, chunks=chunks)
+                return Solution(pose, self.cost(chunks), iteration, chunks=chunks)
             step = -np.linalg.solve(matrix + DAMPING * trace / 6 * np.eye(6), sums[NORMAL_VECTOR] / RADIANS)
             share = max(share / 2, LEAST_SHARE) if float(step @ previous) < 0 else share
             previous, step = step, share * step
             length = float(np.linalg.norm(step[:3]) + np.linalg.norm(step[3:]))
             if length <= tolerance_mm:
-                return Solution(pose, self.cost(chunks), iteration, converged=True, chunks=chunks)
+                return Solution(pose, self.cost(chunks), iteration, chunks=chunks)
             pose = pose.moved(step * min(1.0, LARGEST_STEP_MM / length) / RADIANS)
         chunks = self.evaluate(pose, scale)
-        return Solution(pose, self.cost(chunks), iterations, converged=False, chunks=chunks)
+        return Solution(pose, self.cost(chunks), iterations, chunks=chunks)

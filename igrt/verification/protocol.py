@@ -124,7 +124,7 @@ class EvidenceTable(Table, frozen=True):
     rotation_sd_max_deg: Annotated[float, Meta(gt=0, le=10, description="Largest standard deviation of the pose about any axis (degrees)")]
     observability_min: Annotated[
         Fraction,
-        Meta(description="Rise of the cost 3 mm to either side, least motion over clearest, turns as mm at 80 mm: 0 where one is not seen"),
+        Meta(description="Curvature of the cost at the pose, least motion over clearest, turns as mm at 80 mm: 0 where one is not seen"),
     ]
     samples_min: Annotated[int, Meta(ge=1, le=10_000_000, description="Least number of samples that the match rests on")]
 

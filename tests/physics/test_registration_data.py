@@ -14,6 +14,7 @@ from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.match import Match
 from igrt.registration.preparation import prepare_daily, prepare_plan
 from igrt.registration.rigid import match_rigid
+from igrt.verification.evidence_rules import judge_evidence
 from igrt.verification.protocol import load_protocol
 
 VERBS = cpu.CpuVerbs(cpu.BEST)
@@ -71,6 +72,17 @@ def test_error_from_the_nominal_start(pair, largest_mean_mm) -> None:
     assert evidence.second_start_difference_mm < 0.1
     assert evidence.converged
     assert max(evidence.translation_sd_mm) < 0.2
+    assert judge_evidence(match, load_protocol().tables.evidence) == ()
+
+
+@pytest.mark.parametrize("case", ["head_a"])
+def test_a_mirrored_head_is_refused_by_what_it_shows(shared_data, pair) -> None:
+    """A skull is nearly symmetric, so that both starts agree and settle; neither its inside nor its regions do."""
+    image = load(shared_data / "head" / "head_a_cbct.nii.gz", Frame.DAILY)
+    mirrored = prepare_daily(Volume(image.grid, np.ascontiguousarray(image.hu[:, :, ::-1])), VERBS)
+    match = match_rigid(pair.plan, mirrored, start=pair.start, isocentre_mm=pair.isocentre_mm, verbs=VERBS)
+    codes = {finding.code for finding in judge_evidence(match, load_protocol().tables.evidence)}
+    assert {"evidence_similarity", "evidence_translation_sd", "evidence_rotation_sd"} <= codes
 
 
 @pytest.mark.parametrize("case", FOLDERS)

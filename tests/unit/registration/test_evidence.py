@@ -8,11 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from igrt.compute import cpu
-from igrt.compute.reference import INSIDE_COUNT, NORMAL_VECTOR, ROBUST_COST, TERMS
+from igrt.compute.reference import INSIDE_COUNT, NORMAL_VECTOR, TERMS
+from igrt.compute.volume import Volume
 from igrt.geometry.motion import Frame, RigidMotion
-from igrt.registration.evidence import covariance, largest_displacement_mm, observability, overlap_and_similarity
+from igrt.registration.evidence import (
+    covariance,
+    curvature,
+    inverse_curvature,
+    largest_displacement_mm,
+    observability,
+    overlap_and_similarity,
+    settled,
+)
 from igrt.registration.preparation import prepare_daily, prepare_plan
-from igrt.registration.solver import Pose, Solution
+from igrt.registration.solver import RADIANS, Centres, LevelProblem, Pose, Solution, normal_matrix
 from tests.registration_cases import ISOCENTRE_MM, axis_angle, daily_grid, grid_about, image, motion
 
 VERBS = cpu.CpuVerbs(cpu.BEST)
@@ -37,71 +46,99 @@ def test_nothing_in_common() -> None:
     assert overlap_and_similarity(PLAN, DAILY, motion((0, 0, 500)), VERBS) == (0.0, 0.0)
 
 
-def solution(matrix: np.ndarray, gradients: np.ndarray) -> Solution:
+MATRIX = np.diag([400.0, 300, 200, 500, 300, 200])  # mm
+
+
+def solution(gradients: np.ndarray) -> Solution:
+    """Gradients in mm, one row a chunk."""
     chunks = np.zeros((len(gradients), TERMS))
-    chunks[0, :21] = matrix[np.triu_indices(6)]
-    chunks[:, NORMAL_VECTOR] = gradients
-    return Solution(Pose(np.eye(3), np.zeros(3)), 0.0, 1, converged=True, chunks=chunks)
+    chunks[:, NORMAL_VECTOR] = gradients * RADIANS
+    return Solution(Pose(np.eye(3), np.zeros(3)), 0.0, 1, chunks=chunks)
 
 
-def test_covariance_is_what_regions_disagree_by() -> None:
-    """Regions that each pull tx by N(0, 0.5 mm): that is the stated deviation, in whatever axes."""
-    matrix = np.diag([400.0, 300, 200, 3e6, 2e6, 1e6])
+def test_covariance_is_twice_the_standard_error_of_the_regions() -> None:
+    """Sixteen regions, each of which alone would put tx N(0, 0.5 mm) off: their mean is known to 0.5 mm / 4."""
     pulls = np.zeros((160, 6))
-    pulls[:, 0] = np.repeat(np.random.default_rng(1).normal(0, 0.5, 16), 10) * matrix[0, 0] / 160
-    spread = np.sqrt(np.diag(covariance(solution(matrix, pulls))))
-    assert spread[0] == pytest.approx(0.5 * np.sqrt(16 / 10), rel=0.4)
+    pulls[:, 0] = np.repeat(np.random.default_rng(1).normal(0, 0.5, 16), 10) * MATRIX[0, 0] / 160
+    spread = np.sqrt(np.diag(covariance(solution(pulls), inverse_curvature(MATRIX))))
+    assert spread[0] == pytest.approx(2 * 0.5 / 4 * np.sqrt(16 / 10), rel=0.4)
     assert spread[1:3] == pytest.approx(0.01)
     assert np.degrees(spread[3:]) == pytest.approx(np.degrees(0.01 / 80))
 
 
 @given(st.floats(0.001, 1000))
 def test_covariance_does_not_depend_on_the_weight_of_samples(factor) -> None:
-    rng = np.random.default_rng(2)
-    matrix, pulls = np.diag([400.0, 300, 200, 3e6, 2e6, 1e6]), rng.normal(0, 5, (64, 6))
-    np.testing.assert_allclose(covariance(solution(factor * matrix, factor * pulls)), covariance(solution(matrix, pulls)), rtol=1e-9)
+    pulls = np.random.default_rng(2).normal(0, 5, (64, 6))
+    weighted = covariance(solution(factor * pulls), inverse_curvature(factor * MATRIX))
+    np.testing.assert_allclose(weighted, covariance(solution(pulls), inverse_curvature(MATRIX)), rtol=1e-9)
 
 
-@pytest.mark.parametrize("matrix", [np.zeros((6, 6)), np.diag([1.0, 1, 0, 1e4, 1e4, 1e4])])
-def test_an_axis_that_nothing_shows_has_a_huge_deviation(matrix) -> None:
-    pulls = np.random.default_rng(3).normal(0, 1, (64, 6))
-    unseen = solution(matrix, pulls)
-    spread = covariance(unseen)
+@pytest.mark.parametrize("unseen", [0.0, -0.5])
+def test_an_axis_that_nothing_shows_has_a_huge_deviation(unseen) -> None:
+    spread = covariance(solution(np.random.default_rng(3).normal(0, 1, (64, 6))), inverse_curvature(np.diag([1.0, 1, unseen, 1, 1, 1])))
     assert np.isfinite(spread).all()
     assert np.sqrt(spread[2, 2]) > 100
 
 
-def test_too_few_chunks_promise_nothing() -> None:
-    few = solution(np.eye(6), np.ones((3, 6)))
-    assert np.sqrt(covariance(few)[0, 0]) == pytest.approx(1000)
+def test_too_few_chunks_or_no_curvature_promise_nothing() -> None:
+    assert inverse_curvature(np.zeros((6, 6))) is None
+    for chunks, inverse in ((3, inverse_curvature(np.eye(6))), (64, None)):
+        assert np.sqrt(covariance(solution(np.ones((chunks, 6))), inverse)[0, 0]) == pytest.approx(1000)
+
+
+@pytest.mark.parametrize(
+    ("way_mm", "deviation_mm", "expected"), [(0.09, 0.01, True), (0.12, 0.01, False), (0.12, 0.3, True), (0.18, 0.3, False)]
+)
+def test_a_pose_has_settled_where_the_way_left_is_short(way_mm, deviation_mm, expected) -> None:
+    gradients = np.zeros((64, 6))
+    gradients[:, 1] = way_mm * MATRIX[1, 1] / 64
+    spread = deviation_mm**2 * np.eye(6) / np.outer(RADIANS, RADIANS)
+    assert settled(solution(gradients), inverse_curvature(MATRIX), spread) is expected
+
+
+def test_nothing_has_settled_where_nothing_is_shown() -> None:
+    assert not settled(solution(np.zeros((64, 6))), None, np.eye(6))
 
 
 class Bowl:
-    """A cost that rises with the square of each shift and of the turn about x, mm at 80 mm; `unseen` samples a mm leave the plan."""
+    """Half the cost of 100 samples rises with the square of each shift and turn (mm at 80 mm); `unseen` samples a mm leave the plan."""
 
-    def __init__(self, rises, unseen=0.0) -> None:
-        self.rises, self.unseen = np.array(rises), unseen
+    def __init__(self, curvatures, unseen=0.0) -> None:
+        self.curvatures, self.unseen = np.array(curvatures, float), unseen
 
     def evaluate(self, pose, _scale):
-        turn_mm = 80 * np.arctan2(pose.rotation[2, 1], pose.rotation[2, 2])
-        sums = np.zeros((1, 32))
+        turn = pose.rotation
+        turns_mm = 80 * np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
+        sums = np.zeros((1, TERMS))
         sums[0, INSIDE_COUNT] = 100 - self.unseen * abs(pose.shift_mm[2])
-        sums[0, ROBUST_COST] = sums[0, INSIDE_COUNT] * (self.rises @ np.array([*pose.shift_mm, turn_mm]) ** 2)
+        sums[0, NORMAL_VECTOR] = sums[0, INSIDE_COUNT] * self.curvatures * np.concatenate([pose.shift_mm, turns_mm]) * RADIANS
         return sums
 
 
-def test_observability_is_the_least_rise_of_the_cost_over_the_largest() -> None:
-    flat = solution(np.diag([4.0, 3, 2, 1, 1, 1]), np.zeros((20, 6)))
-    assert observability(Bowl([4, 2, 3, 1]), flat, 1.0) == 0.0  # two turns change nothing
-
-
 @pytest.mark.parametrize("unseen", [0.0, 5.0])
-def test_a_shift_that_nothing_shows_has_no_observability_however_many_samples_leave_the_plan(unseen) -> None:
-    assert observability(Bowl([4, 2, 0, 1], unseen), solution(np.eye(6), np.zeros((20, 6))), 1.0) == 0.0
+def test_curvature_of_a_bowl_however_many_samples_leave_the_plan(unseen) -> None:
+    found = curvature(Bowl([4, 2, 0, 1, 3, 5], unseen), Pose(np.eye(3), np.zeros(3)), scale=1.0, probe_mm=1.5)
+    np.testing.assert_allclose(found, np.diag([4, 2, 0, 1, 3, 5]), atol=1e-3)
 
 
-def test_nothing_is_observed_where_the_cost_is_flat() -> None:
-    assert observability(Bowl([0, 0, 0, 0]), solution(np.eye(6), np.zeros((20, 6))), 1.0) == 0.0
+def test_noise_has_no_curvature() -> None:
+    """Two images of nothing but noise: the normal matrix sees slopes all over, the curvature does not."""
+    noise = Volume(grid_about((0, 0, 0)), np.random.default_rng(1).normal(0, 100, (40, 72, 84)).astype(np.int16))
+    other = Volume(daily_grid(), np.random.default_rng(2).normal(0, 100, (30, 76, 80)).astype(np.int16))
+    plan, daily = prepare_plan(noise, VERBS), prepare_daily(other, VERBS)
+    centres = Centres(ISOCENTRE_MM, daily.centre_mm)
+    problem = LevelProblem(plan.levels[1], daily.levels[1], ISOCENTRE_MM, VERBS)
+    pose = Pose.of(motion(), centres)
+    sums = problem.evaluate(pose, 1.0).sum(axis=0)
+    steepness = normal_matrix(sums) / np.outer(RADIANS, RADIANS) / sums[INSIDE_COUNT]
+    assert np.abs(curvature(problem, pose, scale=1.0, probe_mm=1.5)).max() < 0.1 * np.linalg.eigvalsh(steepness).min()
+
+
+def test_observability_is_the_least_share_of_any_level() -> None:
+    clear, dim = np.diag([4.0, 2, 2, 2, 2, 1]), np.diag([4.0, 2, 2, 2, 2, 0.4])
+    assert observability([clear, dim]) == pytest.approx(0.1)
+    assert observability([clear, np.diag([4.0, 2, 2, 2, 2, -1])]) == 0.0
+    assert observability([clear, np.zeros((6, 6))]) == 0.0
 
 
 def test_largest_displacement_of_a_shift_and_of_a_turn() -> None:

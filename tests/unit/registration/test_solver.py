@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from igrt.compute import cpu
 from igrt.registration.preparation import PlanLevel, Samples, prepare_daily, prepare_plan
-from igrt.registration.solver import Centres, LevelProblem, Pose, rotation_of
+from igrt.registration.solver import Centres, LevelProblem, Pose, normal_matrix, rotation_of
 from tests.registration_cases import ISOCENTRE_MM, axis_angle, daily_grid, displacement_mm, grid_about, image, motion
 
 VERBS = cpu.CpuVerbs(cpu.BEST)
@@ -51,11 +51,12 @@ def test_each_level_finds_a_small_motion(level) -> None:
     centres = Centres(ISOCENTRE_MM, daily.centre_mm)
     problem = LevelProblem(plan.levels[level], daily.levels[level], ISOCENTRE_MM, VERBS)
     solution = problem.solve(Pose.of(motion(), centres), scale=1.0, iterations=40, tolerance_mm=0.01)
-    assert solution.converged
+    assert solution.iterations < 40
     assert displacement_mm(truth, solution.pose.plan_from_daily(centres)).max() < 1.0
     assert solution.inliers > 0.95
-    np.testing.assert_allclose(solution.matrix, solution.matrix.T)
-    assert np.linalg.eigvalsh(solution.matrix).min() > 0
+    matrix = normal_matrix(solution.chunks.sum(axis=0))
+    np.testing.assert_allclose(matrix, matrix.T)
+    assert np.linalg.eigvalsh(matrix).min() > 0
 
 
 def test_no_sample_on_the_plan_ends_at_once() -> None:
@@ -64,7 +65,6 @@ def test_no_sample_on_the_plan_ends_at_once() -> None:
     solution = LevelProblem(plan, samples, ISOCENTRE_MM, VERBS).solve(
         Pose(axis_angle((0, 0, 1), 5), np.zeros(3)), scale=1.0, iterations=5, tolerance_mm=0.1
     )
-    assert not solution.converged
     assert solution.inside == 0
     assert solution.iterations == 1
     assert np.isfinite(solution.cost)
@@ -76,5 +76,4 @@ def test_a_plan_without_contrast_does_not_move() -> None:
     solution = LevelProblem(plan, samples, ISOCENTRE_MM, VERBS).solve(
         Pose(np.eye(3), np.zeros(3)), scale=1.0, iterations=5, tolerance_mm=0.1
     )
-    assert not solution.converged
     np.testing.assert_array_equal(solution.pose.shift_mm, np.zeros(3))
