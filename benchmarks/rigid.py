@@ -1,68 +1,162 @@
-"""Rigid match on every pair with a known pose: errors and seconds, as a markdown table.
+"""Rigid match on every pair with a known pose, and beside it other programs on the same images in the same run: errors and seconds.
 
-    python benchmarks/rigid.py [DEVICE]
+    python benchmarks/rigid.py [--device NAME] [--peers PYTHON] [--repeats N] [--threads N] [--plot FILE.svg]
 
-Seconds are the best of three: `plan` is done at plan load, `daily` mostly while slabs arrive, `match` runs both starts and the evidence.
+PYTHON is that of an environment with the peers (peers.txt); without it igrt is measured alone. Seconds are median (least to most);
+`plan` is done at plan load, `daily` mostly while slabs arrive, `match` runs both starts and the evidence. Peers are timed with
+the images in memory, from the nominal start, as igrt is.
 """
 
+import argparse
+import json
+import os
 import platform
 import resource
+import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
+import numpy as np
+import scatter
+import SimpleITK
 import truth
+from peers import PEERS
 
 from igrt.compute import device
-from igrt.geometry.motion import Frame
+from igrt.compute.volume import Volume
+from igrt.geometry.motion import Frame, RigidMotion
+from igrt.registration.match import Evidence
 from igrt.registration.preparation import prepare_daily, prepare_plan
 from igrt.registration.rigid import match_rigid
 
 T = TypeVar("T")
-REPEATS = 3
-HEADER = ("pair", "start mm", "mean mm", "max mm", "plan s", "daily s", "match s", "similarity", "second start mm", "SD mm", "SD °")
+LIMIT_S = 1200
 
 
-def best(work: Callable[[], T]) -> tuple[T, float]:
-    """What `work` gives, and the least of its times (s)."""
-    times = []
-    for _ in range(REPEATS):
+class Result(NamedTuple):
+    """One program on one pair."""
+
+    case: str
+    method: str
+    mean_mm: float
+    max_mm: float
+    seconds: list[float]
+
+    @property
+    def median_s(self) -> float:
+        """The middle of the repeats."""
+        return statistics.median(self.seconds)
+
+
+def timed(work: Callable[[], T], repeats: int) -> tuple[T, list[float]]:
+    """What `work` gives, and each repeat's seconds."""
+    seconds = []
+    for _ in range(repeats):
         begin = time.perf_counter()
         result = work()
-        times.append(time.perf_counter() - begin)
-    return result, min(times)
+        seconds.append(time.perf_counter() - begin)
+    return result, seconds
 
 
-def row(pair: truth.Truth, verbs: device.Verbs) -> tuple[str, ...]:
-    """One pair's line."""
-    ct, image = truth.load(pair.plan, Frame.PLAN), truth.load(pair.daily, Frame.DAILY)
-    plan, plan_s = best(lambda: prepare_plan(ct, verbs))
-    daily, daily_s = best(lambda: prepare_daily(image, verbs))
-    match, match_s = best(lambda: match_rigid(plan, daily, start=pair.start, isocentre_mm=pair.isocentre_mm, verbs=verbs))
-    errors, evidence = pair.errors_mm(match.plan_from_daily), match.evidence
-    return (
-        pair.case,
-        f"{pair.errors_mm(pair.start).mean():.1f}",
-        f"{errors.mean():.3f}",
-        f"{errors.max():.3f}",
-        *(f"{seconds:.2f}" for seconds in (plan_s, daily_s, match_s)),
-        f"{evidence.similarity:.2f}",
-        f"{evidence.second_start_difference_mm:.3f}",
-        f"{max(evidence.translation_sd_mm):.3f}",
-        f"{max(evidence.rotation_sd_deg):.3f}",
-    )
+def ours(pair: truth.Truth, ct: Volume, image: Volume, verbs: device.Verbs, repeats: int) -> tuple[list[Result], Evidence, float]:
+    """The match alone and with the daily image's preparation; the evidence; seconds of the plan's preparation."""
+    plan, plan_s = timed(lambda: prepare_plan(ct, verbs), repeats)
+    daily, daily_s = timed(lambda: prepare_daily(image, verbs), repeats)
+    match, match_s = timed(lambda: match_rigid(plan, daily, start=pair.start, isocentre_mm=pair.isocentre_mm, verbs=verbs), repeats)
+    errors = pair.errors_mm(match.plan_from_daily)
+    both = [a + b for a, b in zip(daily_s, match_s, strict=True)]
+    rows = [
+        Result(pair.case, name, float(errors.mean()), float(errors.max()), seconds)
+        for name, seconds in (("igrt, match", match_s), ("igrt, daily and match", both))
+    ]
+    return rows, match.evidence, statistics.median(plan_s)
+
+
+def write(volume: Volume, shift_mm: np.ndarray, path: Path) -> None:
+    """A volume file, moved by `shift_mm`."""
+    image = SimpleITK.GetImageFromArray(volume.hu)
+    image.SetSpacing(volume.grid.spacing_mm.tolist())
+    image.SetDirection(volume.grid.direction.ravel().tolist())
+    image.SetOrigin((volume.grid.origin_mm + shift_mm).tolist())
+    SimpleITK.WriteImage(image, str(path))
+
+
+def theirs(pair: truth.Truth, name: str, folder: Path, options: argparse.Namespace) -> Result | None:
+    """A peer on one pair, whose images lie in `folder` moved to the nominal start; None, said aloud, where it does not run."""
+    environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), str(options.threads))
+    script = Path(__file__).with_name("peers.py")
+    command = [options.peers, str(script), name, str(folder / "daily.mha"), str(folder / "plan.mha"), str(options.repeats)]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        print(f"SKIPPED: {name} on {pair.case} ran past {LIMIT_S} s", file=sys.stderr)
+        return None
+    if done.returncode:
+        print(f"SKIPPED: {name} on {pair.case}: {done.stderr.strip()[-300:]}", file=sys.stderr)
+        return None
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    pose = np.array(answer["moving_from_fixed"]) @ pair.start.matrix
+    errors = pair.errors_mm(RigidMotion.from_matrix(pose, target=Frame.PLAN, source=Frame.DAILY))
+    return Result(pair.case, name, float(errors.mean()), float(errors.max()), answer["seconds"])
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print a markdown table."""
+    print("\n| " + " | ".join(header) + " |\n|" + " --- |" * len(header))
+    for row in rows:
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
+def words(result: Result, match: Result) -> tuple[str, ...]:
+    """A line of the comparison: how many times as long as igrt's match."""
+    spread = f"{result.median_s:.2f} ({min(result.seconds):.2f} to {max(result.seconds):.2f})"
+    return result.case, result.method, f"{result.mean_mm:.3f}", f"{result.max_mm:.3f}", spread, f"{result.median_s / match.median_s:.1f}"
+
+
+def shown_words(pair: truth.Truth, shown: Evidence, plan_s: float) -> tuple[str, ...]:
+    """A line of the evidence."""
+    start, (second, deviation) = pair.errors_mm(pair.start).mean(), (shown.second_start_difference_mm, max(shown.translation_sd_mm))
+    figures = (f"{start:.1f}", f"{plan_s:.2f}", f"{shown.similarity:.2f}", f"{shown.observability:.2f}")
+    return pair.case, *figures, f"{second:.3f}", f"{deviation:.3f}", f"{max(shown.rotation_sd_deg):.3f}"
 
 
 def main() -> None:
-    """Print the table."""
-    chosen = device.choose(sys.argv[1] if len(sys.argv) > 1 else None)
-    print(f"{chosen.name} ({chosen.why}), {platform.machine()}, Python {platform.python_version()}\n")
-    print("| " + " | ".join(HEADER) + " |")
-    print("|" + " --- |" * len(HEADER))
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device")
+    parser.add_argument("--peers", help="Python of an environment with the packages of peers.txt")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--plot", type=Path)
+    options = parser.parse_args()
+    chosen = device.choose(options.device)
+    chosen.verbs.set_threads(options.threads)
+    print(f"{chosen.name} ({chosen.why}), {platform.machine()}, Python {platform.python_version()}, {options.threads} threads")
+    if options.peers is None:
+        print("SKIPPED: every peer; give --peers PYTHON (benchmarks/peers.txt says how to install them)", file=sys.stderr)
+    results, lines, evidence = [], [], []
     for pair in truth.pairs():
-        print("| " + " | ".join(row(pair, chosen.verbs)) + " |", flush=True)
-    print(f"\nPeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB.")
+        ct, image = truth.load(pair.plan, Frame.PLAN), truth.load(pair.daily, Frame.DAILY)
+        found, shown, plan_s = ours(pair, ct, image, chosen.verbs, options.repeats)
+        if options.peers is not None:
+            with tempfile.TemporaryDirectory() as name:
+                write(ct, np.zeros(3), Path(name) / "plan.mha")
+                write(image, pair.start.translation_mm, Path(name) / "daily.mha")
+                found += [result for peer in PEERS if (result := theirs(pair, peer, Path(name), options))]
+        results += found
+        lines += [words(result, found[0]) for result in found]
+        evidence.append(shown_words(pair, shown, plan_s))
+        print(f"{pair.case} done", file=sys.stderr)
+    table(("pair", "program", "mean mm", "max mm", "seconds: median (least to most)", "times igrt's match"), lines)
+    table(("pair", "start mm", "plan s", "similarity", "observability", "second start mm", "SD mm", "SD °"), evidence)
+    print(f"\nPeak memory of igrt {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB.")
+    if options.plot:
+        options.plot.write_text(scatter.svg([(r.method, r.median_s, r.mean_mm) for r in results], ("seconds", "mean error, mm")))
 
 
 if __name__ == "__main__":
