@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from igrt.bus import messages as m
 from igrt.bus.errors import EngineSilentError, RefusedError, refused
 from igrt.bus.grids import wire_grid
+from igrt.bus.release_client import REQUEST_TIMEOUT_S, ReleaseCalls
 from igrt.bus.sockets import Endpoints, dealer, subscriber
 from igrt.bus.topics import EVENTS, HEARTBEAT_LOST_S, REPLIES, SILENCE, WireError, decode
 from igrt.bus.transfer import Progress, Transfer
@@ -26,14 +27,13 @@ from igrt.geometry.position import PatientPosition
 __all__ = ["Client", "CouchReadout", "Progress", "Transfer"]
 
 CONNECT_TIMEOUT_S = 10.0
-REQUEST_TIMEOUT_S = 30.0
 PLAN_TIMEOUT_S = 600.0
 RESEND_S = 2.0
 CouchReadout = m.CouchReadout
 _MessageT = TypeVar("_MessageT", bound=m.Message)
 
 
-class Client:
+class Client(ReleaseCalls):
     """Speaks to one engine. A context manager; not for use by two threads."""
 
     def __init__(self, endpoints: Endpoints | Path | str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
@@ -82,6 +82,7 @@ class Client:
         position: PatientPosition | None = None,
         isocentre_choice: str | None = None,
         setup_choice: str | None = None,
+        fraction: int | None = None,
         timeout_s: float = PLAN_TIMEOUT_S,
     ) -> m.LoadPlanReply:
         """Have the engine load a plan from its own disk; returns when it is prepared."""
@@ -94,6 +95,7 @@ class Client:
             position=position,
             isocentre_choice=isocentre_choice,
             setup_choice=setup_choice,
+            fraction=fraction,
         )
         return self._request(request, m.LoadPlanReply, timeout_s=timeout_s)
 
@@ -138,8 +140,8 @@ class Client:
             )
             return self._request(request, m.BeginImageReply, timeout_s=timeout_s)
 
-        def end() -> m.EndImageReply:
-            request = m.EndImage(header=self._header(), image_id=chosen)
+        def end(couch_at_end: m.CouchReadout | None) -> m.EndImageReply:
+            request = m.EndImage(header=self._header(), image_id=chosen, couch=couch_at_end)
             return self._request(request, m.EndImageReply, timeout_s=timeout_s)
 
         return Transfer(self._images, begin, end, self._header, shape_kji=grid.shape_kji, timeout_s=timeout_s)
@@ -161,7 +163,7 @@ class Client:
         progress: Progress | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> str:
-        """Send a whole image and end it; returns its id. `progress` hears slices on disk and slices in all.
+        """Send a whole image and end it, the couch unmoved; returns its id. `progress` hears slices on disk and slices in all.
 
         The id of an image that broke off goes on where it stopped.
         """
@@ -179,7 +181,7 @@ class Client:
             timeout_s=timeout_s,
         )
         transfer.send_missing(volume.hu, slab_slices=slab_slices, progress=progress)
-        transfer.end()
+        transfer.end(couch=couch)
         return transfer.image_id
 
     def _header(self) -> m.Header:

@@ -15,7 +15,7 @@ from igrt.bus.topics import ERRORS, EVENTS, HEARTBEAT_LOST_S, HEARTBEAT_PERIOD_S
 
 _TEXT = f"""# The bus: `{m.VERSION}`
 
-Made by `python -m igrt.bus.docs > docs/bus.md` from the types in `igrt/bus/wire.py` and `igrt/bus/messages.py`; a test compares.
+Made by `python -m igrt.bus.docs > docs/bus.md` from the types that `igrt/bus/messages.py` hands on; a test compares.
 
 The engine listens on three ZeroMQ sockets of this machine's loopback. Their addresses stand in `{ENDPOINTS_FILE}` in the engine's
 folder while it runs (`commands`, `images`, `events`).
@@ -30,7 +30,7 @@ Every message is a MessagePack map. `kind` names its type, `header` is in all of
 a message of another version than `{m.VERSION}` is refused. Fields with a default may be left out.
 
 **Requests are idempotent.** A request that repeats a message id gets the first reply again, and is not carried out again. Where no
-reply comes, send the same frame again.
+reply comes, send the same frame again; this holds over a restart of the engine too.
 
 **Sending an image.** `load_plan`, or `snapshot` to learn the plan in use. `begin_image` with the plan's fingerprint in the header;
 the reply sets the credit (now {CREDIT_SLABS}): so many slabs may be unacknowledged. Send slabs in any order and of any number of slices;
@@ -44,8 +44,33 @@ number is one more than the last one's, and the heartbeat (every {HEARTBEAT_PERI
 `session`, ask for the snapshot again. Who reads too slowly loses events, and holds up nobody. No heartbeat for
 {HEARTBEAT_LOST_S:.0f} s: trust nothing on the screen.
 
-A proposal releases nothing: in this version nothing can be approved or claimed.
+**From a proposal to the couch.** A person sends `approve` (for a verdict of stop `override`, by name and with the reason) with the
+`proposal_id`; the event `approved` carries a token. The linac then sends `report_machine` (what it has loaded, whether its beam is on)
+and within 5 s `claim`, with the token and the couch read back. `claim_reply` carries the absolute target, once and never again for
+this proposal, or every reason why not (docs/guard.md). A claim is denied where anything is missing: give `couch` in `begin_image` and
+`end_image` and `fraction` in `load_plan`. The linac moves under its own hold-to-run and reads its couch back with `report_couch`: `start`,
+`during`, then `after`, or `stopped` where it did not get there. `chain_closed` says where it is against where it was sent, and whether a
+verification image is needed before the beam: then `begin_image` again. Beam on and off are told with `report_machine`.
+
+**Hold.** On the event `hold` the linac stops couch and beam and sends `acknowledge_hold`; who joins later finds it in the snapshot. To
+move again needs a new release. After an interruption a person sends `confirm_couch` with the couch read back, or an image is taken again.
+
+**After a restart of the engine** plan, image, proposal, approval and alerts stand as they stood. What was released and not yet in
+position is interrupted, and held.
 """
+
+
+PARTS = (
+    m.ImageGrid,
+    m.CouchReadout,
+    m.ImageState,
+    m.AlertState,
+    m.LoadedPlan,
+    m.StatedUnits,
+    m.Release,
+    m.Denial,
+    m.Standing,
+)
 
 
 def markdown() -> str:
@@ -61,7 +86,7 @@ def markdown() -> str:
     parts.append("## Events\n")
     parts += [_message(kind, "numbered" if issubclass(kind, m.Event) else "not numbered") for kind in EVENTS.values()]
     parts.append("## Parts of messages\n")
-    parts += [_part(kind) for kind in (m.ImageGrid, m.CouchReadout, m.ImageState, m.AlertState)]
+    parts += [_part(kind) for kind in PARTS]
     parts += ["## Errors\n", _table(("code", "meaning"), ERRORS.items())]
     return "\n".join(parts)
 
@@ -82,9 +107,13 @@ def _fields(kind: type[msgspec.Struct]) -> str:
         if field.name == "header":
             continue
         described = properties[field.encode_name]
-        default = "" if field.required else f"`{msgspec.json.encode(field.default).decode()}`"
+        default = "" if field.required else f"`{msgspec.json.encode(_default(field)).decode()}`"
         rows.append((f"`{field.encode_name}`", _type(described), default, described.get("description", "")))
     return _table(("field", "type", "default", "meaning"), rows) if rows else "No fields beside the header.\n"
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _type(schema: Mapping[str, Any]) -> str:

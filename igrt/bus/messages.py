@@ -2,278 +2,79 @@
 
 A receiver ignores fields that it does not know and refuses versions that it does not know. Lengths are mm in DICOM LPS
 (frame `daily` or `plan`), angles degrees, times seconds; every field's name ends in its unit where it has one.
-docs/bus.md is made from these types.
+docs/bus.md is made from these types. This module is all that a user of the bus imports.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
-
-from msgspec import Meta, Struct
-
-from igrt.bus.wire import (
-    IDENTIFIER_PATTERN,
-    VERSION,
-    Count,
-    Event,
-    Header,
-    Identifier,
-    Message,
-    Number,
-    Range,
-    Reply,
-    Seconds,
-    Sentence,
-    Text,
-    Vector,
-    encode,
-    new_header,
-    wire_name,
-)
-from igrt.geometry.position import PatientPosition
-
-# So that `messages` is all that a user of the bus imports; beside these, the types below.
-__all__ = ["IDENTIFIER_PATTERN", "VERSION", "Event", "Header", "Message", "Range", "Reply", "Vector", "encode", "new_header", "wire_name"]
-
-# ---------------------------------------------------------------------------------------------- commands
-
-
-class CouchReadout(Struct, frozen=True, kw_only=True):
-    """The couch as it stands, absolute, IEC 61217 table axes."""
-
-    lateral_mm: float
-    longitudinal_mm: float
-    vertical_mm: float
-    pitch_deg: float = 0.0
-    roll_deg: float = 0.0
-    yaw_deg: float = 0.0
-
-
-class LoadPlan(Message, frozen=True, kw_only=True):
-    """Read a plan and make it ready; what was loaded before is dropped, and an open proposal withdrawn."""
-
-    path: Annotated[Text, Meta(min_length=1, description="folder of DICOM files or a volume file, as the engine sees it")]
-    machine: Annotated[Text | None, Meta(description="machine profile; null is the research default")] = None
-    protocol: Annotated[Text | None, Meta(description="protocol by site of the body; null is the default")] = None
-    isocentre_mm: Annotated[Vector | None, Meta(description="plan LPS; needed where the files do not state it")] = None
-    position: Annotated[PatientPosition | None, Meta(description="needed where the files do not state it")] = None
-    isocentre_choice: Annotated[Text | None, Meta(description="which, where the plan has several")] = None
-    setup_choice: Annotated[Text | None, Meta(description="which patient set-up, where the plan has several")] = None
-
-
-class LoadPlanReply(Reply, frozen=True, kw_only=True):
-    """The plan is prepared: an image may begin. The header states its patient and fingerprint."""
-
-    plan_label: Text | None
-    machine: Text
-    protocol: Text
-    research: Annotated[bool, Meta(description="true where the research default stands in for a machine profile")]
-    prepare_s: Seconds
-
-
-class ImageGrid(Struct, frozen=True, kw_only=True):
-    """Where the voxel centres lie, in daily LPS."""
-
-    shape_kji: Annotated[tuple[int, int, int], Meta(description="slices, rows, columns")]
-    origin_mm: Annotated[Vector, Meta(description="centre of voxel (0, 0, 0)")]
-    spacing_mm: Annotated[Vector, Meta(description="step along i (column index), j (row index), k (slice index)")]
-    direction_i: Annotated[Vector, Meta(description="unit vector of increasing i")] = (1.0, 0.0, 0.0)
-    direction_j: Annotated[Vector, Meta(description="unit vector of increasing j")] = (0.0, 1.0, 0.0)
-    direction_k: Annotated[Vector, Meta(description="unit vector of increasing k; right-handed with i and j")] = (0.0, 0.0, 1.0)
-
-
-class BeginImage(Message, frozen=True, kw_only=True):
-    """Announce a daily image. The header's plan fingerprint must be that of the plan in use.
-
-    The same image id with the same description goes on where it stopped: the reply says which slices are missing.
-    """
-
-    image_id: Annotated[Identifier, Meta(description="the sender's choice; names the image on disk")]
-    grid: ImageGrid
-    dtype: Annotated[Literal["int16"], Meta(description="Hounsfield units, little-endian, i fastest, then j, then k")] = "int16"
-    position: PatientPosition
-    isocentre_mm: Annotated[
-        Vector | None,
-        Meta(description="machine isocentre in daily LPS, where the image states it; null leaves it to the machine profile"),
-    ] = None
-    image_patient_id: Annotated[Text | None, Meta(description="from the image itself, to be compared with the plan's")] = None
-    frame_of_reference_uid: Text | None = None
-    table_angle_deg: Annotated[float, Meta(description="IEC 61217 patient support angle during the scan")] = 0.0
-    scan_offset_mm: Annotated[
-        Vector | None, Meta(description="shift made on purpose after the scan, IEC fixed axes; null is the protocol's")
-    ] = None
-    couch: Annotated[CouchReadout | None, Meta(description="during the scan; without it the answer has no absolute couch target")] = None
-    source: Annotated[Text, Meta(description="names the image in sentences")] = "daily image"
-
-
-class BeginImageReply(Reply, frozen=True, kw_only=True):
-    """Disk space is set aside: send slabs, at most `credit_slabs` of them unacknowledged."""
-
-    image_id: Identifier
-    credit_slabs: Count
-    largest_slab_bytes: Count
-    missing: Annotated[list[Range], Meta(description="slices not on disk yet; at most 64 ranges")]
-
-
-class EndImage(Message, frozen=True, kw_only=True):
-    """All slabs are acknowledged: answer."""
-
-    image_id: Identifier
-
-
-class EndImageReply(Reply, frozen=True, kw_only=True):
-    """The registration has been asked for; the answer comes as an event."""
-
-    image_id: Identifier
-
-
-class Snapshot(Message, frozen=True, kw_only=True):
-    """Ask for everything that a follower needs to know now."""
-
-
-class AlertState(Struct, frozen=True, kw_only=True):
-    """An alert that stands."""
-
-    code: Identifier
-    priority: Annotated[Literal["high", "medium", "low", "information"], Meta(description="after IEC 60601-1-8")]
-    sentence: Sentence
-    remedy: Annotated[str, Meta(description="what to do")]
-    cleared_by: Annotated[str, Meta(description="who or what may clear it")]
-
-
-class ImageState(Struct, frozen=True, kw_only=True):
-    """The image in hand."""
-
-    image_id: Identifier
-    slices_stored: Count
-    slices_total: Count
-
-
-class Error(Reply, frozen=True, kw_only=True):
-    """The request was not carried out."""
-
-    code: Annotated[Identifier, Meta(description="from the table of errors")]
-    sentence: Sentence
-
-
-# ------------------------------------------------------------------------------------------------ images
-
-
-class Slab(Message, frozen=True, kw_only=True):
-    """Whole slices of an image; their voxels follow as one raw frame."""
-
-    image_id: Identifier
-    k_start: Annotated[Count, Meta(description="index of the first slice")]
-    slices: Annotated[int, Meta(ge=1)]
-    dtype: Annotated[Literal["int16"], Meta(description="as announced")] = "int16"
-    length_bytes: Annotated[Count, Meta(description="of the raw frame: slices x rows x columns x 2")]
-    crc32: Annotated[int, Meta(ge=0, le=0xFFFFFFFF, description="of the raw frame (ISO 3309, as in zlib)")]
-
-
-class SlabStored(Reply, frozen=True, kw_only=True):
-    """The slab is on disk and survives a power cut; a repeated slab is acknowledged again."""
-
-    image_id: Identifier
-    k_start: Count
-    slices: Count
-    missing: Annotated[list[Range], Meta(description="slices still not on disk; at most 64 ranges")]
-
-
-# ------------------------------------------------------------------------------------------------ events
-
-
-class Welcome(Message, frozen=True, kw_only=True):
-    """First thing that a subscriber hears: its subscription stands, so now it asks for the snapshot."""
-
-
-class Heartbeat(Message, frozen=True, kw_only=True):
-    """Every second; silence for 3 s means that the engine cannot be heard."""
-
-    last_number: Number
-
-
-class StateChanged(Event, frozen=True, kw_only=True):
-    """The session's state, from the table of states."""
-
-    previous: Text
-    state: Text
-    trigger: Text
-    image_id: Text | None = None
-
-
-class ImageProgress(Event, frozen=True, kw_only=True):
-    """More of the image is on disk."""
-
-    image: ImageState
-
-
-class Progress(Event, frozen=True, kw_only=True):
-    """How far the answer is, or the plan where there is no image."""
-
-    image_id: Identifier | None
-    stage: Text
-    fraction: Annotated[float, Meta(ge=0, le=1)]
-
-
-class Proposal(Event, frozen=True, kw_only=True):
-    """A correction is proposed; it releases nothing. Both times are of the engine's monotonic clock."""
-
-    image_id: Identifier
-    answer: Annotated[dict[str, Any], Meta(description="the object of docs/json.md")]
-    last_byte_received_monotonic_s: Annotated[Seconds, Meta(description="when the image's last byte reached the engine")]
-    published_monotonic_s: Annotated[Seconds, Meta(description="when this event was published")]
-
-
-class Refusal(Event, frozen=True, kw_only=True):
-    """The match is not to be trusted, or could not be made: there is no correction. Times as in a proposal."""
-
-    image_id: Identifier
-    answer: Annotated[dict[str, Any], Meta(description="the object of docs/json.md; its correction is null")]
-    last_byte_received_monotonic_s: Seconds
-    published_monotonic_s: Seconds
-
-
-class Verdict(Event, frozen=True, kw_only=True):
-    """The verdict on a proposal or refusal, which came just before."""
-
-    image_id: Identifier
-    verdict: Annotated[Literal["proceed", "caution", "stop", "refused"], Meta(description="what the therapist is told")]
-    reason: Annotated[str, Meta(description="the findings that decided it, or why the match holds")]
-
-
-class ImageFailed(Event, frozen=True, kw_only=True):
-    """No answer will come for this image."""
-
-    image_id: Identifier
-    code: Annotated[Identifier, Meta(description="from the table of errors")]
-    sentence: Sentence
-
-
-class Alert(Event, frozen=True, kw_only=True):
-    """Something that a person must know."""
-
-    alert: AlertState
-
-
-class AlertCleared(Event, frozen=True, kw_only=True):
-    """An alert no longer stands."""
-
-    code: Identifier
-
-
-class Stopping(Event, frozen=True, kw_only=True):
-    """The engine was asked to stop; no heartbeat follows."""
-
-
-class SnapshotReply(Reply, frozen=True, kw_only=True):
-    """The state at event `number`: drop events up to it, then follow."""
-
-    number: Number
-    state: Text
-    plan_label: Text | None
-    machine: Text | None
-    protocol: Text | None
-    image: ImageState | None
-    result: Annotated[Proposal | Refusal | ImageFailed | None, Meta(description="the event that told what came of the image")]
-    alerts: list[AlertState]
-    engine: Annotated[str, Meta(description="version of the software")]
+from igrt.bus.release_events import Approved as Approved
+from igrt.bus.release_events import ChainClosed as ChainClosed
+from igrt.bus.release_events import ClaimDenied as ClaimDenied
+from igrt.bus.release_events import Claimed as Claimed
+from igrt.bus.release_events import CouchConfirmed as CouchConfirmed
+from igrt.bus.release_events import CouchReported as CouchReported
+from igrt.bus.release_events import Expired as Expired
+from igrt.bus.release_events import Hold as Hold
+from igrt.bus.release_events import HoldAcknowledged as HoldAcknowledged
+from igrt.bus.release_events import MachineReported as MachineReported
+from igrt.bus.release_events import Rejected as Rejected
+from igrt.bus.release_events import Standing as Standing
+from igrt.bus.release_messages import AcknowledgeHold as AcknowledgeHold
+from igrt.bus.release_messages import AcknowledgeHoldReply as AcknowledgeHoldReply
+from igrt.bus.release_messages import Approve as Approve
+from igrt.bus.release_messages import ApproveReply as ApproveReply
+from igrt.bus.release_messages import Claim as Claim
+from igrt.bus.release_messages import ClaimReply as ClaimReply
+from igrt.bus.release_messages import ClearAlert as ClearAlert
+from igrt.bus.release_messages import ClearAlertReply as ClearAlertReply
+from igrt.bus.release_messages import ConfirmCouch as ConfirmCouch
+from igrt.bus.release_messages import ConfirmCouchReply as ConfirmCouchReply
+from igrt.bus.release_messages import CouchReadout as CouchReadout
+from igrt.bus.release_messages import Denial as Denial
+from igrt.bus.release_messages import LoadedPlan as LoadedPlan
+from igrt.bus.release_messages import Override as Override
+from igrt.bus.release_messages import OverrideReply as OverrideReply
+from igrt.bus.release_messages import Reject as Reject
+from igrt.bus.release_messages import RejectReply as RejectReply
+from igrt.bus.release_messages import Release as Release
+from igrt.bus.release_messages import ReportCouch as ReportCouch
+from igrt.bus.release_messages import ReportCouchReply as ReportCouchReply
+from igrt.bus.release_messages import ReportMachine as ReportMachine
+from igrt.bus.release_messages import ReportMachineReply as ReportMachineReply
+from igrt.bus.release_messages import StatedUnits as StatedUnits
+from igrt.bus.session_messages import Alert as Alert
+from igrt.bus.session_messages import AlertCleared as AlertCleared
+from igrt.bus.session_messages import AlertState as AlertState
+from igrt.bus.session_messages import BeginImage as BeginImage
+from igrt.bus.session_messages import BeginImageReply as BeginImageReply
+from igrt.bus.session_messages import EndImage as EndImage
+from igrt.bus.session_messages import EndImageReply as EndImageReply
+from igrt.bus.session_messages import Error as Error
+from igrt.bus.session_messages import Heartbeat as Heartbeat
+from igrt.bus.session_messages import ImageFailed as ImageFailed
+from igrt.bus.session_messages import ImageGrid as ImageGrid
+from igrt.bus.session_messages import ImageProgress as ImageProgress
+from igrt.bus.session_messages import ImageState as ImageState
+from igrt.bus.session_messages import LoadPlan as LoadPlan
+from igrt.bus.session_messages import LoadPlanReply as LoadPlanReply
+from igrt.bus.session_messages import Progress as Progress
+from igrt.bus.session_messages import Proposal as Proposal
+from igrt.bus.session_messages import Refusal as Refusal
+from igrt.bus.session_messages import Slab as Slab
+from igrt.bus.session_messages import SlabStored as SlabStored
+from igrt.bus.session_messages import Snapshot as Snapshot
+from igrt.bus.session_messages import SnapshotReply as SnapshotReply
+from igrt.bus.session_messages import StateChanged as StateChanged
+from igrt.bus.session_messages import Stopping as Stopping
+from igrt.bus.session_messages import Verdict as Verdict
+from igrt.bus.session_messages import Welcome as Welcome
+from igrt.bus.wire import IDENTIFIER_PATTERN as IDENTIFIER_PATTERN
+from igrt.bus.wire import VERSION as VERSION
+from igrt.bus.wire import Event as Event
+from igrt.bus.wire import Header as Header
+from igrt.bus.wire import Message as Message
+from igrt.bus.wire import Range as Range
+from igrt.bus.wire import Reply as Reply
+from igrt.bus.wire import Vector as Vector
+from igrt.bus.wire import encode as encode
+from igrt.bus.wire import new_header as new_header
+from igrt.bus.wire import wire_name as wire_name
+from igrt.geometry.position import PatientPosition as PatientPosition

@@ -36,7 +36,7 @@ class Transfer:
         self,
         socket: zmq.Socket[bytes],
         begin: Callable[[], m.BeginImageReply],
-        end: Callable[[], m.EndImageReply],
+        end: Callable[[m.CouchReadout | None], m.EndImageReply],
         header: Callable[[], m.Header],
         *,
         shape_kji: tuple[int, int, int],
@@ -85,10 +85,10 @@ class Transfer:
         if progress:
             progress(len(hu), len(hu))
 
-    def end(self) -> None:
-        """Wait for the acknowledgements, then ask for the answer."""
+    def end(self, *, couch: m.CouchReadout | None = None) -> None:
+        """Wait for the acknowledgements, then ask for the answer; `couch` is read back at the end of the scan."""
         self.drain()
-        self._end()
+        self._end(couch)
 
     def _send(self, sent: _Sent) -> None:
         data = sent.slab.data.cast("B")

@@ -14,6 +14,7 @@ VERSION = "igrt/1"
 
 Seconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
+Ordinal = Annotated[int, Meta(ge=1, description="from 1")]
 Number = Annotated[int, Meta(ge=0, description="place in the numbered event stream; 0 where nothing has been published yet")]
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9._-]{1,64}(?![\s\S])"  # the end of the text, which `$` is not: it leaves room for a line feed
 Identifier = Annotated[str, Meta(pattern=IDENTIFIER_PATTERN)]

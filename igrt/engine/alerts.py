@@ -17,6 +17,7 @@ class ClearedBy(StrEnum):
     ITSELF = "itself, when the condition ends"
     NEXT = "the next image or plan"
     PLAN = "loading the plan again"
+    PERSON = "a person, by clear_alert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,69 @@ _ROWS = (
         "Nothing of image {image_id} has come for {stall_s:.0f} s.",
         "look at the imaging system; go on with the same image, or begin another",
         ClearedBy.ITSELF,
+    ),
+    Row(
+        "proposal_expired",
+        Priority.LOW,
+        "The image is more than {lifetime_s:.0f} s old; its correction can no longer be claimed.",
+        "image again",
+        ClearedBy.NEXT,
+    ),
+    Row(
+        "correction_withdrawn",
+        Priority.HIGH,
+        "A released correction was withdrawn ({reason}); the linac was told to hold.",
+        "see that couch and beam have stopped, then image again",
+        ClearedBy.PERSON,
+    ),
+    Row(
+        "hold_unacknowledged",
+        Priority.HIGH,
+        "The linac was told to hold and has not answered.",
+        "stop couch and beam at the console of the linac",
+        ClearedBy.ITSELF,
+    ),
+    Row(
+        "move_interrupted",
+        Priority.MEDIUM,
+        "The couch stopped before its target.",
+        "image again; what was proposed is no longer valid",
+        ClearedBy.NEXT,
+    ),
+    Row(
+        "release_interrupted",
+        Priority.HIGH,
+        "The engine was started again while a correction was released; nothing goes on by itself.",
+        "read the couch back and confirm it, or image again",
+        ClearedBy.NEXT,
+    ),
+    Row(
+        "chain_broken",
+        Priority.HIGH,
+        "Stop: the couch is not where it was sent: {faults}",
+        "do not treat; look at the couch and image again, call service where a sign, scale or axis is named",
+        ClearedBy.PERSON,
+    ),
+    Row(
+        "verification_rounds",
+        Priority.HIGH,
+        "{sentence}",
+        "do not treat; set the patient up again, then load the plan again",
+        ClearedBy.NEXT,
+    ),
+    Row(
+        "beam_unexpected",
+        Priority.HIGH,
+        "The beam is on while the couch is {state}; the linac was told to hold.",
+        "stop the beam, then image again",
+        ClearedBy.PERSON,
+    ),
+    Row(
+        "verification_missing",
+        Priority.HIGH,
+        "The beam is on without the verification image that is needed; the linac was told to hold. {reasons}",
+        "stop the beam and take the verification image",
+        ClearedBy.NEXT,
     ),
     Row("heartbeat_lost", Priority.HIGH, SILENCE, "trust nothing shown on this screen; look at the engine", ClearedBy.ITSELF),
     Row(

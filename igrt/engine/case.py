@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,11 +15,16 @@ from igrt.bus import messages as m
 from igrt.bus.topics import WireError
 from igrt.engine import states
 from igrt.engine.alerts import ClearedBy
+from igrt.engine.chain import Chain, Reading, Tokens, boot
+from igrt.engine.policy import policy_of
 from igrt.engine.spool import SlabData, Spool, free_bytes
-from igrt.engine.states import LEAVING, Session, State, Trigger
+from igrt.engine.states import LEAVING, RELEASED, Session, State, Trigger
 from igrt.engine.stream import Stream
 from igrt.engine.supervisor import Supervisor
 from igrt.engine.tasks import AnswerTask, ImageTask, PlanReady, PlanTask, SlabTask
+from igrt.guard.policy import LIFETIME_S, Policy
+from igrt.verification.machine import MachineProfile, load_machine
+from igrt.verification.protocol import load_protocol
 
 OF_AN_IMAGE = (ImageTask, SlabTask, AnswerTask)
 _T = TypeVar("_T")
@@ -26,9 +32,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When silence and shortage become alerts, and how much of the disk is never filled."""
+    """When silence and shortage become alerts, how much of the disk is never filled, and the most that an image lives."""
 
     stall_s: float = 10.0
+    hold_s: float = 2.0
+    lifetime_s: float = LIFETIME_S
     clock_jump_s: float = 1.0
     reserve_bytes: int = 1 << 30
     disk_low_bytes: int = 5 << 30
@@ -37,10 +45,25 @@ class Limits:
 class Case:
     """One event loop's; disk work goes to `disk`, one thread, in order."""
 
-    def __init__(self, stream: Stream, supervisor: Supervisor, *, folder: Path, limits: Limits, disk: ThreadPoolExecutor) -> None:
-        self.stream, self.supervisor, self.folder, self.limits = stream, supervisor, folder, limits
+    def __init__(
+        self,
+        stream: Stream,
+        supervisor: Supervisor,
+        *,
+        folder: Path,
+        limits: Limits,
+        disk: ThreadPoolExecutor,
+        site: Path | None = None,
+    ) -> None:
+        """`folder` is the spool's; the key of the tokens is kept beside it."""
+        self.stream, self.supervisor, self.folder, self.limits, self.site = stream, supervisor, folder, limits, site
+        self.tokens, self.boot = Tokens(folder.parent), boot()
+        self.chain = Chain()
         self.session = Session(since_s=time.monotonic())
         self.plan: PlanReady | None = None
+        self.plan_request: m.LoadPlan | None = None
+        self.profile: MachineProfile | None = None
+        self.policy: Policy | None = None
         self.plan_asked: tuple[int, asyncio.Future[PlanReady]] | None = None
         self.spool: Spool | None = None
         self.result: m.Proposal | m.Refusal | m.ImageFailed | None = None
@@ -64,11 +87,20 @@ class Case:
             image_id=self.session.image_id,
         )
 
+    def use_plan(self, plan: PlanReady, request: m.LoadPlan) -> None:
+        """`plan`, asked for with `request`, is in use; InputError where its machine or protocol cannot be read here."""
+        profile = load_machine(request.machine, self.site)
+        self.policy = policy_of(profile, load_protocol(request.protocol, self.site), most_lifetime_s=self.limits.lifetime_s)
+        self.plan, self.plan_request, self.profile = plan, request, profile
+        self.stream.patient_id, self.stream.plan_fingerprint = plan.patient_id, plan.fingerprint
+
     def leave(self) -> None:
         """End what is in hand, before another image or plan takes its place."""
+        self.withdraw("another image or plan takes its place")
         for trigger in LEAVING.get(self.session.state, ()):
             self.move(trigger)
         self.result = None
+        self.chain = self.chain.next_image(rounds=self.chain.rounds)
         self.stream.clear_all(ClearedBy.NEXT)
         self.stream.clear("image_stalled")
         self.supervisor.forget(OF_AN_IMAGE)
@@ -78,9 +110,12 @@ class Case:
         """No plan is in use any more."""
         self.leave()
         self.supervisor.forget((PlanTask,))
+        if self.session.state is State.IN_POSITION:
+            self.move(Trigger.PUT_ASIDE)
         if self.session.state is not State.IDLE:
             self.move(Trigger.PLAN_DROPPED)
-        self.plan = None
+        self.plan = self.plan_request = self.profile = self.policy = None
+        self.chain = self.chain.next_image(rounds=0)
         self.stream.patient_id = self.stream.plan_fingerprint = None
 
     def plan_fails(self, error: WireError) -> None:
@@ -93,17 +128,33 @@ class Case:
 
     def begin(self, spool: Spool) -> None:
         """Take an image in, in place of what was in hand."""
+        rounds = {State.READY: 0, State.IN_POSITION: self.chain.rounds + 1}.get(self.session.state, self.chain.rounds)
         self.leave()
         self.spool, d = spool, spool.description
+        now_s = self.last_byte_s = time.monotonic()
+        start = Reading(couch=d.couch, table_angle_deg=d.table_angle_deg, at_s=now_s)
+        self.chain = self.chain.next_image(rounds=rounds).with_(scan_start=start)
         self.move(Trigger.IMAGE_BEGUN, d.image_id)
-        self.last_byte_s = time.monotonic()
+        self.tell_image()
+
+    def tell_image(self) -> None:
+        """Tell the worker of the image in hand and of what is on disk of it."""
+        assert self.spool is not None
+        spool, d = self.spool, self.spool.description
         self.supervisor.tell(ImageTask(number=self.supervisor.next_number(), description=d, path=str(spool.path)))
         for k_start, end in spool.stored:
             self._tell_slab(k_start, end - k_start)
 
-    def end(self) -> None:
-        """The image is whole: have it answered."""
+    def end(self, couch: m.CouchReadout | None) -> None:
+        """The image is whole, its scan over with the couch at `couch`: have it answered."""
+        assert self.spool is not None
+        angle_deg = self.spool.description.table_angle_deg
+        self.chain = self.chain.with_(scan_end=Reading(couch=couch, table_angle_deg=angle_deg, at_s=time.monotonic()))
         self.move(Trigger.IMAGE_ENDED)
+        self.ask()
+
+    def ask(self) -> None:
+        """Have the worker answer for the image in hand."""
         self.supervisor.tell(AnswerTask(number=self.supervisor.next_number()))
 
     def spool_of(self, image_id: str) -> Spool:
@@ -140,6 +191,49 @@ class Case:
         self.result = self.stream.tell(m.ImageFailed, image_id=image_id, code=code, sentence=sentence)
         self.stream.alert("answer_failed", image_id=image_id, sentence=sentence)
 
+    # --------------------------------------------------------------------------------------------- release
+
+    @property
+    def lifetime_s(self) -> float:
+        """How long the image in hand can move a patient, from the end of its scan."""
+        return self.policy.lifetime_s if self.policy else self.limits.lifetime_s
+
+    @property
+    def _seen_s(self) -> float:
+        """When the patient was last seen (monotonic)."""
+        return self.chain.scan_end.at_s if self.chain.scan_end else self.last_byte_s
+
+    @property
+    def expires_s(self) -> float:
+        """When the image in hand is too old (monotonic)."""
+        return max(0.0, self._seen_s + self.lifetime_s)
+
+    def hold(self, reason: str) -> None:
+        """Tell the linac to stop; once, until it has acknowledged."""
+        if self.chain.hold is None:
+            self.chain = self.chain.with_(hold=self.stream.tell(m.Hold, hold_id=uuid.uuid4().hex, reason=reason))
+
+    def withdraw(self, reason: str) -> None:
+        """Take back what the linac acts on; nothing where it acts on nothing."""
+        if self.session.state in RELEASED:
+            self.stream.alert("correction_withdrawn", reason=reason)
+            self.hold(f"The released correction is withdrawn: {reason}.")
+
+    def break_off(self, reason: str) -> None:
+        """What was released is interrupted: hold, then confirm the couch or image again."""
+        self.move(Trigger.INTERRUPTION)
+        self.hold(reason)
+
+    def expire(self) -> None:
+        """The image of the proposal that stands is too old."""
+        assert isinstance(self.result, m.Proposal)
+        self.withdraw("its image expired before the couch moved")
+        self.move(Trigger.EXPIRY)
+        self.stream.tell(m.Expired, proposal_id=self.result.proposal_id)
+        self.stream.alert("proposal_expired", lifetime_s=self.lifetime_s)
+
+    # ----------------------------------------------------------------------------------------------- common
+
     def close_spool(self) -> None:
         """Let go of the image's file, after the disk work under way."""
         if self.spool:
@@ -161,6 +255,11 @@ class Case:
         limits = self.limits
         if states.is_stalled(self.session, now_s=now_s, stall_s=limits.stall_s):
             self.stream.alert("image_stalled", image_id=self.session.image_id, stall_s=limits.stall_s)
+        if states.is_expired(self.session, now_s=now_s, seen_s=self._seen_s, lifetime_s=self.lifetime_s):
+            self.expire()
+        hold = self.chain.hold
+        if hold and now_s - hold.header.monotonic_s >= limits.hold_s:
+            self.stream.alert("hold_unacknowledged")
         jump_s = utc_s - now_s - self._utc_minus_monotonic_s
         self._utc_minus_monotonic_s += jump_s  # slow drift, which the time service corrects, is no jump
         if not abs(jump_s) < limits.clock_jump_s:

@@ -13,9 +13,15 @@ from igrt.bus.topics import WireError
 from igrt.engine import states
 from igrt.engine.alerts import ClearedBy
 from igrt.engine.case import Case
+from igrt.engine.linac_desk import LinacDesk
+from igrt.engine.person_desk import PersonDesk
+from igrt.engine.requests import deny, plan_in_use
 from igrt.engine.spool import Description, Spool
 from igrt.engine.states import State
 from igrt.engine.tasks import PlanReady, PlanTask
+
+WAITING = (m.LoadPlan, m.BeginImage)
+"""Requests that wait for the worker or the disk; meanwhile others are carried out."""
 
 
 def software_version() -> str:
@@ -31,6 +37,7 @@ class Desk:
 
     def __init__(self, case: Case) -> None:
         self._case = case
+        self._linac, self._person = LinacDesk(case), PersonDesk(case)
         self._beginning = False
 
     async def carry_out(self, request: m.Message) -> m.Reply:
@@ -44,15 +51,19 @@ class Desk:
                 return self._end_image(request)
             case m.Snapshot():
                 return self._snapshot(request)
-        raise WireError("unknown_kind", f"{request.wire_kind()} is no request")
+        reply = self._linac.carry_out(request) or self._person.carry_out(request)
+        if reply is None:
+            raise WireError("unknown_kind", f"{request.wire_kind()} is no request")
+        return reply
 
     async def _load_plan(self, request: m.LoadPlan) -> m.Reply:
         case = self._case
-        _deny(states.why_no_plan_now(case.session, now_s=time.monotonic(), stall_s=case.limits.stall_s))
-        _deny("another plan is being loaded; wait for it" if case.plan_asked else None)
-        _deny("an image is being begun; wait for it" if self._beginning else None)
-        case.drop_plan()
-        case.stream.clear_all(ClearedBy.PLAN)
+        deny(states.why_no_plan_now(case.session, now_s=time.monotonic(), stall_s=case.limits.stall_s))
+        deny("another plan is being loaded; wait for it" if case.plan_asked else None)
+        deny("an image is being begun; wait for it" if self._beginning else None)
+        with case.stream.together():
+            case.drop_plan()
+            case.stream.clear_all(ClearedBy.PLAN)
         ready: asyncio.Future[PlanReady] = asyncio.get_running_loop().create_future()
         case.plan_asked = number, _ = case.supervisor.next_number(), ready
         case.supervisor.tell(PlanTask(number=number, request=request))
@@ -69,7 +80,7 @@ class Desk:
 
     async def _begin_image(self, request: m.BeginImage) -> m.Reply:
         case = self._case
-        description = Description.of(request, plan_fingerprint=self._plan_in_use(request.header))
+        description = Description.of(request, plan_fingerprint=plan_in_use(case, request.header))
         daily_grid(request.grid, source=request.source)
         goes_on = case.session.state is State.ACQUIRING and case.spool is not None and case.spool.description == description
         if not goes_on:
@@ -86,8 +97,8 @@ class Desk:
 
     async def _begin(self, description: Description) -> None:
         case = self._case
-        _deny(states.why_no_image_now(case.session, now_s=time.monotonic(), stall_s=case.limits.stall_s))
-        _deny("another image is being begun; wait for it" if self._beginning else None)
+        deny(states.why_no_image_now(case.session, now_s=time.monotonic(), stall_s=case.limits.stall_s))
+        deny("another image is being begun; wait for it" if self._beginning else None)
         self._beginning = True
         try:
             spool = await case.on_disk(lambda: Spool(case.folder, description, reserve_bytes=case.limits.reserve_bytes))
@@ -96,16 +107,17 @@ class Desk:
         if case.stream.plan_fingerprint != description.plan_fingerprint:
             spool.close()
             raise WireError("wrong_plan", "the plan went out of use while the image was begun; load it again, then begin")
-        case.begin(spool)
+        with case.stream.together():
+            case.begin(spool)
 
     def _end_image(self, request: m.EndImage) -> m.Reply:
         case = self._case
-        self._plan_in_use(request.header)
+        plan_in_use(case, request.header)
         missing = case.spool_of(request.image_id).missing
         if missing:
             ranges = ", ".join(f"{a}-{b - 1}" for a, b in missing)
             raise WireError("incomplete", f"image {request.image_id}: slices {ranges} are missing; send them, then end the image")
-        case.end()
+        case.end(request.couch)
         return m.EndImageReply(header=case.stream.header(), request_id=request.header.message_id, image_id=request.image_id)
 
     def _snapshot(self, request: m.Snapshot) -> m.Reply:
@@ -121,21 +133,7 @@ class Desk:
             image=case.image_state(),
             result=case.result,
             alerts=list(case.stream.alerts.values()),
+            standing=self._person.standing(),
+            journal_head=case.stream.journal_head,
             engine=software_version(),
         )
-
-    def _plan_in_use(self, header: m.Header) -> str:
-        """The fingerprint of the plan in use, which the header must name."""
-        stream = self._case.stream
-        if header.session and header.session != stream.session:
-            raise WireError("wrong_session", "the message speaks of another run of the engine; ask for the snapshot")
-        if stream.plan_fingerprint is None:
-            raise WireError("not_now", "no plan is loaded; load the patient's plan first")
-        if header.plan_fingerprint != stream.plan_fingerprint:
-            raise WireError("wrong_plan", "the message names another plan than the one in use, or none; ask for the snapshot")
-        return stream.plan_fingerprint
-
-
-def _deny(why: str | None) -> None:
-    if why:
-        raise WireError("not_now", why)

@@ -15,7 +15,8 @@ test compares.
 
 ## States
 
-What follows a proposal (approval, claim, motion) is not in the table, so nothing can be approved or claimed.
+A correction is released in one place, from `approved` to `claimed`, where the guard (docs/guard.md) decides. Whatever breaks off goes to
+`interrupted`; whoever leaves `claimed`, `moving` or `delivering` early has told the linac to hold. Between two claims lies an answer.
 """
 
 

@@ -98,7 +98,8 @@ class Intake:
         try:
             outcomes = await self._case.on_disk(lambda: spool.take_in(slabs))
         except OSError as error:
-            self._case.disk_failed(spool, error)
+            with self._case.stream.together():
+                self._case.disk_failed(spool, error)
             refusal = WireError(
                 "disk_failed", f"the slab could not be kept on disk ({error.strerror}); look at the disk, then begin the image again"
             )

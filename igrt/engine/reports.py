@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from typing import Any
 
 from igrt.bus import messages as m
@@ -12,19 +13,25 @@ from igrt.engine.case import OF_AN_IMAGE, Case
 from igrt.engine.states import State, Trigger
 from igrt.engine.supervisor import Death
 from igrt.engine.tasks import Advanced, Answered, AnswerTask, AnyReport, Failed, PlanReady, PlanTask, Started, Task
+from igrt.errors import InputError
 from igrt.verification.findings import Level, Outcome, Verdict
 
 _DECIDING = {Verdict.CAUTION: Level.WARN, Verdict.STOP: Level.STOP}
 
 
 def on_report(case: Case, report: AnyReport, task: Task | None) -> None:
-    """The worker says something about `task`."""
+    """The worker says something about `task`; what follows is told together."""
+    with case.stream.together():
+        _take(case, report, task)
+
+
+def _take(case: Case, report: AnyReport, task: Task | None) -> None:
     match report:
         case Started():
             case.stream.clear("worker_over_budget")
             case.stream.clear("worker_died")
         case PlanReady():
-            _plan_ready(case, report)
+            _plan_ready(case, report, task)
         case Advanced(stage=stage, fraction=fraction):
             if isinstance(task, AnswerTask | PlanTask):
                 image_id = case.session.image_id if isinstance(task, AnswerTask) else None
@@ -48,13 +55,17 @@ def on_death(case: Case, death: Death) -> None:
 
 def on_give_up(case: Case, task: Task) -> None:
     """The worker died too often on this."""
-    _task_failed(case, task, "worker_failed", "the worker died every time that it was told; report it with the engine's log")
+    with case.stream.together():
+        _task_failed(case, task, "worker_failed", "the worker died every time that it was told; report it with the engine's log")
 
 
-def _plan_ready(case: Case, report: PlanReady) -> None:
-    if case.plan_asked and case.plan_asked[0] == report.number:
-        case.plan = report
-        case.stream.patient_id, case.stream.plan_fingerprint = report.patient_id, report.fingerprint
+def _plan_ready(case: Case, report: PlanReady, task: Task | None) -> None:
+    if isinstance(task, PlanTask) and case.plan_asked and case.plan_asked[0] == report.number:
+        try:
+            case.use_plan(report, task.request)
+        except InputError as error:
+            case.plan_fails(WireError("bad_input", str(error)))
+            return
         case.move(Trigger.PLAN_LOADED)
         _, ready = case.plan_asked
         case.plan_asked = None
@@ -83,15 +94,17 @@ def _answered(case: Case, answer: dict[str, Any]) -> None:
         case.fail_image("defect", "the worker gave no answer that can be read; report it with the engine's log")
         return
     case.supervisor.forget(OF_AN_IMAGE)
-    kind: type[m.Proposal | m.Refusal] = m.Proposal if accepted else m.Refusal
     case.move(Trigger.ANSWER_ACCEPTED if accepted else Trigger.ANSWER_REFUSED)
-    case.result = case.stream.tell(
-        kind,
-        image_id=image_id,
-        answer=answer,
-        last_byte_received_monotonic_s=case.last_byte_s,
-        published_monotonic_s=time.monotonic(),
-    )
+    told: dict[str, Any] = {
+        "image_id": image_id,
+        "answer": answer,
+        "last_byte_received_monotonic_s": case.last_byte_s,
+        "published_monotonic_s": time.monotonic(),
+    }
+    if accepted:
+        case.result = case.stream.tell(m.Proposal, proposal_id=uuid.uuid4().hex, expires_monotonic_s=case.expires_s, **told)
+    else:
+        case.result = case.stream.tell(m.Refusal, **told)
     case.stream.tell(m.Verdict, image_id=image_id, verdict=verdict.value, reason=reason)
     code = VERDICT_ALERTS[verdict]
     if code:

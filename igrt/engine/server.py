@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
-import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+import uuid
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import nullcontext, suppress
 from itertools import islice
-from pathlib import Path
 
 import zmq
 import zmq.asyncio
@@ -30,46 +28,25 @@ from igrt.bus.sockets import (
     publisher,
     router,
 )
-from igrt.bus.topics import HEARTBEAT_PERIOD_S, REQUESTS, WireError, decode
-from igrt.engine.case import Case, Limits
-from igrt.engine.desk import Desk
+from igrt.bus.topics import REQUESTS, WireError, decode
+from igrt.engine.case import Case
+from igrt.engine.desk import WAITING, Desk, software_version
 from igrt.engine.intake import Intake
+from igrt.engine.journal import Entry, Journal
+from igrt.engine.lock import OnlyOne
+from igrt.engine.record import FILE as JOURNAL_FILE
+from igrt.engine.record import REPLY, REQUEST, RUN, last_state
 from igrt.engine.reports import on_death, on_give_up, on_report
-from igrt.engine.stream import Stream
-from igrt.engine.supervisor import Budgets, Supervisor
+from igrt.engine.resume import kept, resume, run_row
+from igrt.engine.settings import Settings as Settings
+from igrt.engine.stream import Stream, blanked
+from igrt.engine.supervisor import Supervisor
 from igrt.errors import InputError
 
 LOG = logging.getLogger(__name__)
 REMEMBERED_REPLIES = 1024
 WATCH_PERIOD_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Where the engine runs; `folder` holds its images and, while it runs, its addresses. Port 0 lets the system choose."""
-
-    folder: Path
-    site: Path | None = None
-    device: str | None = None
-    host: str = "127.0.0.1"
-    commands_port: int = 0
-    images_port: int = 0
-    events_port: int = 0
-    heartbeat_s: float = HEARTBEAT_PERIOD_S
-    limits: Limits = field(default_factory=Limits)
-    budgets: Budgets = field(default_factory=Budgets)
-    worker_command: tuple[str, ...] = ()
-
-    def worker(self) -> Sequence[str]:
-        """The command that starts a worker."""
-        if self.worker_command:
-            return self.worker_command
-        command = [sys.executable, "-m", "igrt.engine.worker"]
-        if self.site:
-            command += ["--site", str(self.site)]
-        if self.device:
-            command += ["--device", self.device]
-        return command
+ERASED = "the first reply to this request was erased with its patient; ask anew with another message id"
 
 
 class Engine:
@@ -92,8 +69,14 @@ class Engine:
         settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         spool_folder = settings.folder / "spool"
         spool_folder.mkdir(exist_ok=True, mode=0o700)
-        with _OnlyOne(settings.folder), ThreadPoolExecutor(1, "disk") as disk, zmq.asyncio.Context() as context:
-            self._open(context)
+        session = uuid.uuid4().hex
+        with (
+            OnlyOne(settings.folder),
+            Journal(settings.folder / JOURNAL_FILE, session=session) as self._journal,
+            ThreadPoolExecutor(1, "disk") as disk,
+            zmq.asyncio.Context() as context,
+        ):
+            self._open(context, session)
             supervisor = Supervisor(
                 settings.worker(),
                 settings.budgets,
@@ -101,19 +84,32 @@ class Engine:
                 on_death=lambda death: on_death(case, death),
                 on_give_up=lambda task: on_give_up(case, task),
             )
-            self._case = case = Case(self._stream, supervisor, folder=spool_folder, limits=settings.limits, disk=disk)
+            self._case = case = Case(self._stream, supervisor, folder=spool_folder, limits=settings.limits, disk=disk, site=settings.site)
             self._desk = Desk(case)
             try:
+                self._go_on()
                 await self._serve(context, on_ready)
             finally:
                 for socket in (self._commands, self._images, self._events):
                     socket.close()
 
-    def _open(self, context: zmq.asyncio.Context) -> None:
+        if self._stream.failure:
+            raise InputError(str(self._stream.failure))
+
+    def _go_on(self) -> None:
+        """With what the last run left, and from now on write down what the next one needs."""
+        case, last = self._case, last_state(self._journal)
+        self._stream.keep = lambda: kept(case)
+        with self._stream.together():
+            self._stream.note(Entry(RUN, run_row(case, engine=software_version())))
+            if last is not None:
+                resume(case, last, journal=self._journal.path)
+
+    def _open(self, context: zmq.asyncio.Context, session: str) -> None:
         s = self._settings
         self._commands = router(context.socket, largest_bytes=LARGEST_COMMAND_BYTES, queue=1000)
         self._images = router(context.socket, largest_bytes=LARGEST_SLAB_BYTES, queue=2 * CREDIT_SLABS)
-        self._stream = Stream(self._publish)
+        self._stream = Stream(self._publish, self._journal, session=session)
         self._events = publisher(context.socket, welcome=self._stream.welcome())
         try:
             self.endpoints = Endpoints(
@@ -196,9 +192,26 @@ class Engine:
         request_id = request.header.message_id
         reply = self._replies.get(request_id)
         if reply is None:
-            reply = self._replies[request_id] = asyncio.create_task(self._carry_out(request))
-        await self._commands.send_multipart([*envelope, await asyncio.shield(reply)])
+            reply = self._replies[request_id] = asyncio.create_task(self._carry_out_once(request))
+        frame = await asyncio.shield(reply)
         self._forget_replies()
+        if not self._stream.failure:  # else the reply is not written down, and so never given
+            await self._commands.send_multipart([*envelope, frame])
+
+    async def _carry_out_once(self, request: m.Message) -> bytes:
+        """The first reply to this request, also that of an earlier run; written down before it is given, with what it brought about."""
+        if isinstance(request, m.Snapshot):
+            return await self._carry_out(request)
+        request_id, patient_id = request.header.message_id, self._stream.patient_id or None
+        first = self._journal.reply(request_id)
+        if first is not None:
+            return first.payload or self._error(WireError("not_now", ERASED, request_id))
+        reply = b""
+        with suppress(WireError), nullcontext() if isinstance(request, WAITING) else self._stream.together():
+            self._stream.note(Entry(REQUEST, m.encode(blanked(request)), patient_id=patient_id))
+            reply = await self._carry_out(request)
+            self._stream.note(Entry(REPLY, reply, patient_id=self._stream.patient_id or None, request_id=request_id))
+        return reply
 
     async def _carry_out(self, request: m.Message) -> bytes:
         try:
@@ -234,7 +247,10 @@ class Engine:
         next_beat_s = time.monotonic()
         while True:
             now_s = time.monotonic()
-            self._case.watch(now_s=now_s, utc_s=time.time())
+            if self._stream.failure:
+                self.stop()
+            with self._stream.together():
+                self._case.watch(now_s=now_s, utc_s=time.time())
             if now_s >= next_beat_s:
                 self._stream.beat()
                 next_beat_s += self._settings.heartbeat_s
@@ -243,24 +259,6 @@ class Engine:
 
     def _defect(self, error: BaseException) -> None:
         LOG.error("a defect of igrt", exc_info=error)
-
-
-class _OnlyOne:
-    """Holds the folder's lock: a second engine in the same folder is refused."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "engine.lock"
-
-    def __enter__(self) -> None:
-        self._file = self._path.open("w")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise InputError(f"{self._path.parent}: an engine runs in this folder already; stop it, or give another folder") from error
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
 
 
 def serve(settings: Settings, *, on_ready: Callable[[Endpoints], None]) -> None:

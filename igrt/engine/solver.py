@@ -54,15 +54,23 @@ class AnswerSolver:
             progress=progress,
         )
         self._prepared_plan = prepare_plan(self._plan.ct, self._device.verbs)
+        identity = self._plan.identity
+        x_mm, y_mm, z_mm = self._plan.isocentre_mm.tolist()
         return PlanReady(
             number=number,
             fingerprint=self._plan.fingerprint,
-            patient_id=self._plan.identity.patient_id,
-            plan_label=self._plan.identity.plan_label,
+            patient_id=identity.patient_id,
+            plan_label=identity.plan_label,
             machine=self._machine.name,
             protocol=self._protocol.name,
             research=self._machine.research or self._protocol.research,
             prepare_s=time.monotonic() - began_s,
+            plan_uid=identity.plan_uid,
+            plan_revision=identity.plan_revision,
+            plan_approval=identity.plan_approval,
+            beams=identity.beams,
+            isocentre_mm=(x_mm, y_mm, z_mm),
+            position=self._plan.position,
         )
 
     def begin(self, description: Description, path: Path) -> None:

@@ -1,7 +1,4 @@
-"""The session: one table of states and transitions, pure, with the clock passed in.
-
-What follows a proposal (approval, claim, motion) is not in this table, so nothing can be approved or claimed.
-"""
+"""The session: one table of states and transitions, pure, with the clock passed in."""
 
 from __future__ import annotations
 
@@ -18,7 +15,14 @@ class State(StrEnum):
     ACQUIRING = "acquiring"
     REGISTERING = "registering"
     PROPOSED = "proposed"
+    APPROVED = "approved"
+    CLAIMED = "claimed"
+    MOVING = "moving"
+    IN_POSITION = "in_position"
+    DELIVERING = "delivering"
     REFUSED = "refused"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     INTERRUPTED = "interrupted"
 
@@ -32,8 +36,20 @@ class Trigger(StrEnum):
     IMAGE_ENDED = "image_ended"
     ANSWER_ACCEPTED = "answer_accepted"
     ANSWER_REFUSED = "answer_refused"
+    APPROVAL = "approval"
+    OVERRIDE = "override"
+    CLAIM = "claim"
+    MOVE_STARTED = "move_started"
+    ARRIVAL = "arrival"
+    BEAM_ON = "beam_on"
+    BEAM_OFF = "beam_off"
+    REJECTION = "rejection"
+    EXPIRY = "expiry"
     PROPOSAL_WITHDRAWN = "proposal_withdrawn"
     INTERRUPTION = "interruption"
+    COUCH_AT_TARGET = "couch_at_target"
+    COUCH_CONFIRMED = "couch_confirmed"
+    PUT_ASIDE = "put_aside"
 
 
 MEANING: Mapping[State, str] = {
@@ -42,35 +58,59 @@ MEANING: Mapping[State, str] = {
     State.ACQUIRING: "an image is being taken in",
     State.REGISTERING: "the image is whole; its answer is being worked out",
     State.PROPOSED: "a correction is proposed; nothing is released",
+    State.APPROVED: "a person approved the proposal; the linac may claim it, once",
+    State.CLAIMED: "the correction is released to the linac; the couch has not moved yet",
+    State.MOVING: "the couch is on its way to the target",
+    State.IN_POSITION: "the couch was read back at its target; a verification image may follow",
+    State.DELIVERING: "the beam is on",
     State.REFUSED: "the match is not to be trusted; there is no correction",
-    State.WITHDRAWN: "a newer image or plan took the place of a proposal",
-    State.INTERRUPTED: "an image broke off, or its answer failed; image again",
+    State.REJECTED: "a person wanted nothing of the proposal",
+    State.EXPIRED: "the image is too old to move a patient by",
+    State.WITHDRAWN: "a newer image or plan, or a person, took the proposal away; a linac that had claimed it was told to hold",
+    State.INTERRUPTED: "an image, a move or a beam broke off; confirm the couch, or image again",
 }
+
+_OVER = (State.REFUSED, State.REJECTED, State.EXPIRED, State.WITHDRAWN, State.INTERRUPTED)
 
 TRANSITIONS: Mapping[tuple[State, Trigger], State] = {
     (State.IDLE, Trigger.PLAN_LOADED): State.READY,
-    (State.READY, Trigger.PLAN_DROPPED): State.IDLE,
     (State.READY, Trigger.IMAGE_BEGUN): State.ACQUIRING,
     (State.ACQUIRING, Trigger.IMAGE_ENDED): State.REGISTERING,
-    (State.ACQUIRING, Trigger.INTERRUPTION): State.INTERRUPTED,
     (State.REGISTERING, Trigger.ANSWER_ACCEPTED): State.PROPOSED,
     (State.REGISTERING, Trigger.ANSWER_REFUSED): State.REFUSED,
-    (State.REGISTERING, Trigger.INTERRUPTION): State.INTERRUPTED,
-    (State.PROPOSED, Trigger.PROPOSAL_WITHDRAWN): State.WITHDRAWN,
-    (State.REFUSED, Trigger.IMAGE_BEGUN): State.ACQUIRING,
-    (State.REFUSED, Trigger.PLAN_DROPPED): State.IDLE,
-    (State.WITHDRAWN, Trigger.IMAGE_BEGUN): State.ACQUIRING,
-    (State.WITHDRAWN, Trigger.PLAN_DROPPED): State.IDLE,
-    (State.INTERRUPTED, Trigger.IMAGE_BEGUN): State.ACQUIRING,
-    (State.INTERRUPTED, Trigger.PLAN_DROPPED): State.IDLE,
+    (State.PROPOSED, Trigger.APPROVAL): State.APPROVED,
+    (State.PROPOSED, Trigger.OVERRIDE): State.APPROVED,
+    (State.APPROVED, Trigger.CLAIM): State.CLAIMED,
+    (State.CLAIMED, Trigger.MOVE_STARTED): State.MOVING,
+    (State.MOVING, Trigger.ARRIVAL): State.IN_POSITION,
+    (State.IN_POSITION, Trigger.BEAM_ON): State.DELIVERING,
+    (State.IN_POSITION, Trigger.IMAGE_BEGUN): State.ACQUIRING,
+    (State.IN_POSITION, Trigger.PUT_ASIDE): State.READY,
+    (State.DELIVERING, Trigger.BEAM_OFF): State.READY,
+    **{(state, Trigger.REJECTION): State.REJECTED for state in (State.PROPOSED, State.APPROVED)},
+    **{(state, Trigger.EXPIRY): State.EXPIRED for state in (State.PROPOSED, State.APPROVED, State.CLAIMED)},
+    **{(state, Trigger.PROPOSAL_WITHDRAWN): State.WITHDRAWN for state in (State.PROPOSED, State.APPROVED, State.CLAIMED, State.MOVING)},
+    **{(state, Trigger.IMAGE_BEGUN): State.ACQUIRING for state in _OVER},
+    **{(state, Trigger.PUT_ASIDE): State.READY for state in _OVER if state is not State.INTERRUPTED},
+    (State.INTERRUPTED, Trigger.COUCH_AT_TARGET): State.IN_POSITION,
+    (State.INTERRUPTED, Trigger.COUCH_CONFIRMED): State.READY,
+    **{(state, Trigger.PLAN_DROPPED): State.IDLE for state in (State.READY, *_OVER)},
+    **{(state, Trigger.INTERRUPTION): State.INTERRUPTED for state in State if state not in (State.IDLE, State.INTERRUPTED)},
 }
 
 LEAVING: Mapping[State, tuple[Trigger, ...]] = {
-    State.PROPOSED: (Trigger.PROPOSAL_WITHDRAWN,),
     State.ACQUIRING: (Trigger.INTERRUPTION,),
     State.REGISTERING: (Trigger.INTERRUPTION,),
+    **dict.fromkeys((State.PROPOSED, State.APPROVED, State.CLAIMED, State.MOVING), (Trigger.PROPOSAL_WITHDRAWN,)),
+    State.DELIVERING: (Trigger.INTERRUPTION,),
 }
 """What ends a state before another image or plan may take its place."""
+
+RELEASED = frozenset({State.CLAIMED, State.MOVING, State.DELIVERING})
+"""While the linac acts on what was released: to leave these early the linac is told to hold."""
+
+EXPIRING = frozenset({State.PROPOSED, State.APPROVED, State.CLAIMED})
+"""While the age of the image counts."""
 
 
 class NotAllowedError(Exception):
@@ -108,8 +148,15 @@ def is_stalled(session: Session, *, now_s: float, stall_s: float) -> bool:
     return session.state is State.ACQUIRING and now_s - session.progress_s >= stall_s
 
 
+def is_expired(session: Session, *, now_s: float, seen_s: float, lifetime_s: float) -> bool:
+    """Whether the image, whose scan ended at `seen_s`, is too old for what stands; a clock that ran backwards expires it too."""
+    return session.state in EXPIRING and not 0.0 <= now_s - seen_s <= lifetime_s
+
+
 def why_no_plan_now(session: Session, *, now_s: float, stall_s: float) -> str | None:
     """Why another plan may not be loaded now; None where it may."""
+    if session.state in RELEASED:
+        return f"the session is {session.state}: {MEANING[session.state]}; reject it or let it end, then load a plan"
     if session.state is State.REGISTERING:
         return f"the answer for image {session.image_id} is being worked out; load a plan after it"
     if session.state is State.ACQUIRING and not is_stalled(session, now_s=now_s, stall_s=stall_s):
@@ -126,3 +173,10 @@ def why_no_image_now(session: Session, *, now_s: float, stall_s: float) -> str |
     if session.state is State.ACQUIRING and not is_stalled(session, now_s=now_s, stall_s=stall_s):
         return f"image {session.image_id} is being taken in; end it first"
     return None
+
+
+def why_not(session: Session, trigger: Trigger, *, remedy: str) -> str | None:
+    """Why `trigger` cannot happen now, with what to do instead; None where it can."""
+    if (session.state, trigger) in TRANSITIONS:
+        return None
+    return f"the session is {session.state}: {MEANING[session.state]}; {remedy}"

@@ -1,46 +1,84 @@
-"""The event stream: numbers events, keeps the alerts that stand, and gives messages their headers."""
+"""The event stream: numbers events, keeps the alerts that stand, gives messages their headers, and writes down before it tells."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import msgspec
+
 from igrt.bus import messages as m
+from igrt.bus.topics import WireError
 from igrt.engine.alerts import ALERTS, ClearedBy
+from igrt.engine.journal import AlreadyAnsweredError, Entry, Journal, JournalError
+from igrt.engine.record import EVENT, STATE
 
 _EventT = TypeVar("_EventT", bound=m.Event)
 
 
 class Stream:
-    """One engine's run. `publish` sends a frame to every subscriber and never waits."""
+    """One engine's run. `publish` sends a frame to every subscriber and never waits.
 
-    def __init__(self, publish: Callable[[bytes], None]) -> None:
-        self.session = uuid.uuid4().hex
+    With a journal, what is told together is written down together, with `keep()` where that changed, and published once it is on
+    disk. Where the journal fails, nothing is published any more and `failure` says why.
+    """
+
+    def __init__(self, publish: Callable[[bytes], None], journal: Journal | None = None, *, session: str | None = None) -> None:
+        self.session = session or uuid.uuid4().hex
         self.number = 0
         self.patient_id: str | None = None
         self.plan_fingerprint: str | None = None
         self.alerts: dict[str, m.AlertState] = {}
-        self._publish = publish
+        self.failure: Exception | None = None
+        self.keep: Callable[[], bytes] = bytes
+        self._publish, self._journal = publish, journal
+        self._frames: list[bytes] = []
+        self._entries: list[Entry] = []
+        self._kept = b""
+        self._together = 0
 
     def header(self) -> m.Header:
         """For a message of this engine, now."""
         return m.new_header(session=self.session, patient_id=self.patient_id, plan_fingerprint=self.plan_fingerprint)
 
+    @property
+    def journal_head(self) -> str:
+        """The number and hash of the journal's last row."""
+        return str(self._journal.head) if self._journal else ""
+
     def welcome(self) -> bytes:
         """What a new subscriber hears first; it outlives the plan, so it names none."""
         return m.encode(m.Welcome(header=m.new_header(session=self.session)))
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is told and noted inside is written down as one, and only then published. WireError where the journal fails."""
+        self._together += 1
+        try:
+            yield
+        finally:
+            self._together -= 1
+            self._settle()
+
     def tell(self, kind: type[_EventT], **fields: Any) -> _EventT:
-        """Number an event and publish it."""
+        """Number an event, write it down and publish it."""
         self.number += 1
         event = kind(header=self.header(), number=self.number, **fields)
-        self._publish(m.encode(event))
+        self._frames.append(m.encode(event))
+        self.note(Entry(EVENT, m.encode(blanked(event)), patient_id=self.patient_id or None))
         return event
+
+    def note(self, entry: Entry) -> None:
+        """Write something down that is not published."""
+        self._entries.append(entry)
+        self._settle()
 
     def beat(self) -> None:
         """The heartbeat."""
-        self._publish(m.encode(m.Heartbeat(header=self.header(), last_number=self.number)))
+        if not self.failure:
+            self._publish(m.encode(m.Heartbeat(header=self.header(), last_number=self.number, journal_head=self.journal_head)))
 
     def alert(self, code: str, **fields: object) -> None:
         """Raise an alert of the table; one that stands with the same sentence is not raised again."""
@@ -49,12 +87,40 @@ class Stream:
             self.alerts[code] = state
             self.tell(m.Alert, alert=state)
 
-    def clear(self, code: str) -> None:
-        """Clear an alert where it stands."""
+    def clear(self, code: str, *, by: str | None = None) -> None:
+        """Clear an alert where it stands; `by` is the person who did."""
         if self.alerts.pop(code, None) is not None:
-            self.tell(m.AlertCleared, code=code)
+            self.tell(m.AlertCleared, code=code, by=by)
 
     def clear_all(self, by: ClearedBy) -> None:
         """Clear every standing alert that `by` may clear."""
         for code in [c for c in self.alerts if ALERTS[c].cleared_by is by]:
             self.clear(code)
+
+    def _settle(self) -> None:
+        """Write down, then publish."""
+        if self._together or not self._entries:
+            return
+        frames, entries = self._frames, self._entries
+        self._frames, self._entries = [], []
+        if self.failure:
+            return
+        if self._journal:
+            kept = self.keep()
+            if kept != self._kept:
+                entries.append(Entry(STATE, kept, patient_id=self.patient_id or None))
+            try:
+                self._journal.append_all(entries)
+            except (JournalError, AlreadyAnsweredError) as error:
+                self.failure = error
+                raise WireError("disk_failed", str(error)) from error
+            self._kept = kept
+        for frame in frames:
+            self._publish(frame)
+
+
+def blanked(message: m.Message) -> m.Message:
+    """Without its token, as the journal keeps it."""
+    if isinstance(message, m.Approved | m.Claim):
+        return msgspec.structs.replace(message, token="")
+    return message

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from igrt.bus.messages import LoadPlan
 from igrt.engine.spool import Description
+from igrt.geometry.position import PatientPosition
 
 
 class Task(Struct, frozen=True, kw_only=True, tag_field="task", tag=str.lower):
@@ -70,7 +71,7 @@ class Advanced(Report, frozen=True, kw_only=True):
 
 
 class PlanReady(Report, frozen=True, kw_only=True):
-    """The plan is prepared."""
+    """The plan is prepared. What its files do not state is None; `isocentre_mm` is plan LPS."""
 
     fingerprint: str
     patient_id: str | None
@@ -79,6 +80,12 @@ class PlanReady(Report, frozen=True, kw_only=True):
     protocol: str
     research: bool
     prepare_s: float
+    plan_uid: str | None = None
+    plan_revision: str | None = None
+    plan_approval: str | None = None
+    beams: tuple[str, ...] = ()
+    isocentre_mm: tuple[float, float, float] | None = None
+    position: PatientPosition | None = None
 
 
 class Answered(Report, frozen=True, kw_only=True):

@@ -152,6 +152,8 @@ def _identity(series: Series, plan: RtPlan | None, beams: tuple[str, ...]) -> Pl
         frame_of_reference_uid=series.frame_of_reference_uid,
         beams=beams,
         series_uid=series.series_uid,
+        plan_revision=None if plan is None else plan.revision,
+        plan_approval=None if plan is None else plan.approval,
     )
 
 

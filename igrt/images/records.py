@@ -47,7 +47,10 @@ class Structure:
 
 @dataclass(frozen=True, slots=True)
 class PlanIdentity:
-    """Who and what the plan is for; None where the files do not say (volume files). `series_uid` is the planning CT's."""
+    """Who and what the plan is for; None where the files do not say (volume files). `series_uid` is the planning CT's.
+
+    `plan_revision` is RT Plan Date and Time written together, `plan_approval` the Approval Status.
+    """
 
     patient_id: str | None
     patient_name: str | None
@@ -56,6 +59,8 @@ class PlanIdentity:
     frame_of_reference_uid: str | None
     beams: tuple[str, ...] = ()
     series_uid: str | None = None
+    plan_revision: str | None = None
+    plan_approval: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,12 +40,13 @@ class Beam:
 
 @dataclass(frozen=True, slots=True)
 class RtPlan:
-    """What an RT Plan file says of where the patient belongs."""
+    """What an RT Plan file says of where the patient belongs; `revision` is RT Plan Date and Time written together."""
 
     path: Path
     label: str | None
     uid: str
     approval: str | None
+    revision: str | None
     patient_id: str | None
     frame_of_reference_uid: str | None
     structure_set_uids: tuple[str, ...]
@@ -85,12 +86,19 @@ def read_rtplan(file: Elements) -> RtPlan:
         label=file.text("RTPlanLabel"),
         uid=file.required("SOPInstanceUID"),
         approval=file.text("ApprovalStatus"),
+        revision=_revision(file),
         patient_id=file.text("PatientID"),
         frame_of_reference_uid=file.text("FrameOfReferenceUID"),
         structure_set_uids=tuple(item.required("ReferencedSOPInstanceUID") for item in file.items("ReferencedStructureSetSequence")),
         setups=setups,
         beams=beams,
     )
+
+
+def _revision(file: Elements) -> str | None:
+    """RT Plan Date and Time written together; None where the plan states no date."""
+    date = file.text("RTPlanDate")
+    return None if date is None else date + (file.text("RTPlanTime") or "")
 
 
 def _beam(item: Elements) -> Beam:

@@ -35,7 +35,8 @@ def send_daily(
 ) -> str:
     """Send `daily` for the plan that `client` knows and end the image; returns its id.
 
-    A slab is sent when its last slice is due; `progress` hears slices on the engine's disk, and in all. Exceptions as of `Client`.
+    `couch` is where the couch stands all through the scan. A slab is sent when its last slice is due;
+    `progress` hears slices on the engine's disk, and in all. Exceptions as of `Client`.
     """
     pace = pace or Pace()
     transfer = client.begin_image(
@@ -61,5 +62,5 @@ def send_daily(
             if progress:
                 progress(transfer.slices_stored, len(hu))
     transfer.send_missing(hu, slab_slices=pace.slab_slices, progress=progress)
-    transfer.end()
+    transfer.end(couch=couch)
     return transfer.image_id

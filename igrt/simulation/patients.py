@@ -15,7 +15,7 @@ from igrt.errors import InputError
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import Correction
-from igrt.images.write import PlannedBeam, Scanner, WriteIdentity, write_ct_series, write_rtplan, write_structure_set
+from igrt.images.write import Approval, PlannedBeam, Scanner, WriteIdentity, write_ct_series, write_rtplan, write_structure_set
 from igrt.simulation.anatomy import Anatomy
 from igrt.simulation.head import head
 from igrt.simulation.pelvis import pelvis
@@ -157,10 +157,18 @@ def _anatomy(site: str, seed: int) -> Anatomy:
     return SITES[site].anatomy(seed)
 
 
-def make_plan(patient: Patient, folder: Path, *, coarser: int = 1, progress: Progress | None = None) -> Path:
+def make_plan(
+    patient: Patient,
+    folder: Path,
+    *,
+    coarser: int = 1,
+    approval: Approval = Approval.UNAPPROVED,
+    progress: Progress | None = None,
+) -> Path:
     """Write planning CT, structure set and plan as DICOM to FOLDER/<patient>/plan; that folder.
 
-    `coarser` divides the resolution, for tests. InputError where the files are there already.
+    `coarser` divides the resolution, for tests; a plan that is to be claimed by a simulated linac needs its `approval`. InputError
+    where the files are there already.
     """
     tell = progress or _quiet
     target = _new_folder(folder / patient.name / "plan")
@@ -184,6 +192,7 @@ def make_plan(patient: Patient, folder: Path, *, coarser: int = 1, progress: Pro
         position=patient.position,
         beams=_BEAMS,
         structure_set_uid=structure_set,
+        approval=approval,
     )
     tell("structures", 1.0)
     return target

@@ -138,7 +138,9 @@ def test_events_that_this_client_does_not_know_are_passed_over_by_a_snapshot(eng
     def tell_something_new():
         events = engine.engine._stream
         events.number += 1
-        events._publish(msgspec.msgpack.encode({"kind": "hold", "header": msgspec.to_builtins(events.header()), "number": events.number}))
+        events._publish(
+            msgspec.msgpack.encode({"kind": "of_a_later_engine", "header": msgspec.to_builtins(events.header()), "number": events.number})
+        )
         events.tell(m.AlertCleared, code="x")
 
     engine.on_loop(tell_something_new)

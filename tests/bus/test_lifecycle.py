@@ -83,7 +83,7 @@ def test_a_stopped_engine_leaves_nothing_half_written(process, tmp_path, plan_fi
         assert told.number > 0
         assert process.wait(WAIT_S) == 0
     assert is_gone(worker)
-    assert sorted(p.name for p in folder.iterdir()) == ["engine.lock", "spool"]
+    assert sorted(p.name for p in folder.iterdir()) == ["engine.lock", "journal.sqlite", "journal.sqlite.lock", "release.key", "spool"]
     assert sorted(p.name for p in (folder / "spool").iterdir()) == ["scan-1.hu", "scan-1.json"]
     description = msgspec.json.decode((folder / "spool" / "scan-1.json").read_bytes(), type=Description)
     spool = Spool(folder / "spool", description, reserve_bytes=0)

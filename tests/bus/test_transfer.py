@@ -38,7 +38,7 @@ class FakeEngine(threading.Thread):
             header=m.new_header(), request_id="r", image_id="a", credit_slabs=3, largest_slab_bytes=1000, missing=self.missing()
         )
 
-    def end(self):
+    def end(self, _couch=None):
         return m.EndImageReply(header=m.new_header(), request_id="r", image_id="a")
 
     def run(self):

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from igrt.bus import messages as m
+from igrt.bus.docs import PARTS
 from igrt.bus.topics import ERRORS, EVENTS, REPLIES, REQUESTS, SLAB_REPLIES, SLABS, VERBS, WireError, decode
 from igrt.geometry.position import PatientPosition
 
@@ -20,6 +21,7 @@ UNITLESS = {
     "slices_total",
     "crc32",
     "fraction",
+    "rounds",
     "missing",
     "shape_kji",
     "direction_i",
@@ -37,7 +39,7 @@ def numeric(schema: dict) -> bool:
 
 
 def every_struct() -> list[type[msgspec.Struct]]:
-    return [m.Header, m.ImageGrid, m.CouchReadout, m.ImageState, m.AlertState, *KINDS.values()]
+    return [m.Header, *PARTS, *KINDS.values()]
 
 
 @pytest.mark.parametrize("kind", every_struct(), ids=lambda k: k.__name__)
@@ -77,7 +79,11 @@ def test_image_ids_are_fit_to_be_file_names(image_id):
         decode(frame, REQUESTS)
 
 
-def test_the_tables_hold_what_this_version_can_do_and_nothing_that_releases():
-    assert set(VERBS) == {"load_plan", "begin_image", "end_image", "snapshot"}
+def test_every_verb_has_a_reply_of_its_own_and_every_error_its_words():
     assert {v.reply.wire_kind() for v in VERBS.values()} == {f"{name}_reply" for name in VERBS}
     assert all(words and not words.endswith(".") for words in ERRORS.values())
+
+
+def test_only_the_reply_to_a_claim_releases():
+    releasing = [name for name, verb in VERBS.items() if "release" in {f.name for f in msgspec.structs.fields(verb.reply)}]
+    assert releasing == ["claim"]

@@ -11,7 +11,7 @@ from igrt.engine.alerts import ALERTS, VERDICT_ALERTS
 from igrt.verification.findings import Priority, Verdict
 
 SOURCES = "\n".join(p.read_text() for p in Path(igrt.engine.__file__).parent.glob("*.py"))
-SAMPLES = {"budget_s": 60.0, "stall_s": 10.0, "jump_s": -3.25, "free_gib": 1.5}
+SAMPLES = {"budget_s": 60.0, "stall_s": 10.0, "jump_s": -3.25, "free_gib": 1.5, "lifetime_s": 300.0}
 
 
 @pytest.mark.parametrize("row", ALERTS.values(), ids=lambda r: r.code)

@@ -1,0 +1,84 @@
+"""What stands between an image and the couch's arrival, as the engine keeps it from one event to the next and over restarts."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from igrt.bus import messages as m
+from igrt.engine.tasks import PlanReady
+
+KEY_FILE = "release.key"
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """A couch read back at `at_s` (monotonic); None where it was not told."""
+
+    couch: m.CouchReadout | None
+    table_angle_deg: float
+    at_s: float
+
+
+class Chain(Struct, frozen=True, kw_only=True):
+    """Replaced whole at every change. `approved` is without its token; `limited` names axes at a limit of the couch."""
+
+    scan_start: Reading | None = None
+    scan_end: Reading | None = None
+    approved: m.Approved | None = None
+    release: m.Release | None = None
+    machine: m.MachineReported | None = None
+    hold: m.Hold | None = None
+    verification: list[str] = []
+    rounds: int = 0
+
+    def next_image(self, *, rounds: int) -> Chain:
+        """For another image: what belonged to the last one goes, the linac's word and a hold stay."""
+        return Chain(machine=self.machine, hold=self.hold, rounds=rounds)
+
+    def with_(self, **changes: object) -> Chain:
+        """With some of it changed."""
+        return msgspec.structs.replace(self, **changes)
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """All that another run of the engine needs to go on; `boot` names the boot whose monotonic clock the times are of."""
+
+    boot: str
+    state: str
+    image_id: str | None
+    plan_request: m.LoadPlan | None
+    plan: PlanReady | None
+    result: m.Proposal | m.Refusal | m.ImageFailed | None
+    last_byte_s: float
+    chain: Chain
+    alerts: Mapping[str, m.AlertState]
+
+
+class Tokens:
+    """Single-use tokens of proposals: derived from a key beside the journal, so that no token is ever written down."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / KEY_FILE
+        if not path.exists():
+            partial = path.with_suffix(".tmp")
+            with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(os.urandom(32))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        self._key = path.read_bytes()
+
+    def of(self, proposal_id: str) -> str:
+        """The token that releases this proposal."""
+        return hmac.new(self._key, proposal_id.encode(), hashlib.sha256).hexdigest()
+
+
+def boot() -> str:
+    """The name of this boot of the machine: monotonic times are comparable within it alone."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
