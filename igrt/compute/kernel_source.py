@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 OPTIONS = ("--std=c++17", "--fmad=false")  # no contraction, as on the CPU: the emulation gives the GPU's bits
+ADDED_BY_CUPY = ("-ftz=true", "--device-as-default-execution-space")  # float32 below 1e-38 counts as zero on a GPU
 INCLUDE = re.compile(r'#include "([^"]+)"')
 ENTRY = re.compile(r"^ENTRY\((\w+), (\w+)\)", re.MULTILINE)
 THREADS = re.compile(r"^constexpr i32 (\w+_threads) = (\d+);", re.MULTILINE)

@@ -1,0 +1,115 @@
+"""The runtime over CuPy, with a CuPy whose copies are late and whose GPU is the emulation; and what is said where there is none."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from igrt.compute import cuda, device
+from igrt.compute.emulation import emulated_verbs
+from igrt.compute.failure import DeviceError
+from igrt.compute.gpu import GpuVerbs
+from tests.fake_cupy import FakeCupy
+from tests.parity.test_projector import oblique, orbit
+from tests.parity_cases import accumulated, image, problem, scores, valid
+
+SHAPE = (10, 21, 17)
+
+
+def everything(verbs: GpuVerbs) -> list[np.ndarray]:
+    values, grid = oblique()
+    cameras = orbit([10, 100], (9, 20), 4.0)
+    return [
+        verbs.shrink(image(SHAPE), (3, 2, 2)),
+        verbs.normalise(image(SHAPE), valid(SHAPE), (2, 3, 4), least=20, floor_hu=60),
+        *verbs.correlate(image(SHAPE), image(SHAPE, 7), valid(SHAPE), (2, 2, 2), floor_hu=60),
+        verbs.draw(scores(SHAPE), np.array([1, 1.1, 2.5], np.float32), (8, 8, 8), wanted=400, seed=3),
+        accumulated(verbs, problem(3000)),
+        verbs.project(values, grid, cameras),
+        verbs.backproject(verbs.project(values, grid, cameras), cameras, grid),
+    ]
+
+
+@pytest.fixture
+def fresh_choice():
+    cuda.verbs.cache_clear()
+    device._gpu.cache_clear()
+    yield
+    cuda.verbs.cache_clear()
+    device._gpu.cache_clear()
+
+
+def test_every_verb_waits_for_its_uploads() -> None:
+    got = everything(GpuVerbs(cuda.CudaRuntime(FakeCupy())))
+    for mine, wanted in zip(got, everything(emulated_verbs()), strict=True):
+        np.testing.assert_array_equal(mine, wanted, strict=True)
+
+
+def test_the_solver_loop_allocates_nothing() -> None:
+    gpu = FakeCupy()
+    verbs, p = GpuVerbs(cuda.CudaRuntime(gpu)), problem(3000)
+    first = accumulated(verbs, p)
+    allocated = gpu.allocated
+    for _ in range(3):
+        np.testing.assert_array_equal(accumulated(verbs, p), first)
+    assert gpu.allocated == allocated
+
+
+def test_uploads_that_are_held_have_left_their_pinned_copy_when_they_were_read() -> None:
+    runtime = cuda.CudaRuntime(FakeCupy())
+    verbs, p = GpuVerbs(runtime), problem(3000)
+    verbs.hold(p["scores"])
+    buffer = verbs._resident(p["scores"])
+    assert buffer.staging is not None
+    assert not buffer.arrived.done
+    accumulated(verbs, p)
+    assert buffer.staging is None
+
+
+def test_a_gpu_that_fails_raises_and_names_itself() -> None:
+    verbs, p = GpuVerbs(cuda.CudaRuntime(FakeCupy(fails_after=1))), problem(100)
+    accumulated(verbs, p)
+    with pytest.raises(DeviceError, match=r"cuda Fake GPU sm_90 failed while it was to run accumulate: .*uncorrectable ECC") as raised:
+        accumulated(verbs, p)
+    stand_in = device.stand_in(raised.value)
+    assert stand_in.name.startswith("cpu ")
+    assert "stands in: cuda Fake GPU sm_90 failed" in stand_in.why
+
+
+def test_a_gpu_that_agrees_is_chosen(monkeypatch, fresh_choice) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", FakeCupy())
+    chosen = device.choose()
+    assert chosen.name == "cuda Fake GPU sm_90"
+    assert "agrees with the processor" in chosen.why
+    for name in ("cuda", chosen.name):
+        assert device.choose(name).verbs is chosen.verbs
+    assert device.choose("cpu").name.startswith("cpu ")
+
+
+def test_a_gpu_that_computes_something_else_is_not_chosen(monkeypatch, fresh_choice) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", FakeCupy())
+    right = GpuVerbs.normalise
+    monkeypatch.setattr(GpuVerbs, "normalise", lambda *a, **b: right(*a, **b) + np.int16(2))
+    chosen = device.choose()
+    assert chosen.name.startswith("cpu ")
+    assert "no GPU: cuda Fake GPU sm_90 gives another normalise than the processor" in chosen.why
+
+
+def test_a_gpu_that_fails_at_start_is_not_chosen(monkeypatch, fresh_choice) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", FakeCupy(fails_after=0))
+    assert "no GPU: cuda Fake GPU sm_90 failed while it was to run shrink" in device.choose().why
+
+
+def test_a_driver_that_sees_no_gpu(monkeypatch, fresh_choice) -> None:
+    none = FakeCupy()
+    none.cuda.runtime.getDeviceCount = lambda: 0
+    monkeypatch.setitem(sys.modules, "cupy", none)
+    with pytest.raises(cuda.NoCudaError, match="finds no GPU"):
+        cuda.verbs()
+
+
+def test_without_cupy_it_says_what_to_install(monkeypatch, fresh_choice) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(cuda.NoCudaError, match=r"install igrt\[cuda12\] or igrt\[cuda13\]"):
+        cuda.verbs()
+    assert "no GPU: CuPy is not installed" in device.choose().why
