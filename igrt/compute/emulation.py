@@ -17,7 +17,8 @@ UNKNOWN = 0xA5  # the bytes of memory that nobody has written
 class EmulatedRuntime:
     """Runs launches at once, block by block; `seed` shuffles blocks and threads. The native module's `Fault` where a kernel is wrong.
 
-    `launches`, `reads` and `writes` count by entry point what was launched and how many cells its threads touched, cache or not.
+    Counted by entry point: `launches`; `reads` and `writes`, the bytes that threads asked for, cache or not; `arrays`, the bytes of all
+    arrays of a launch, each once.
     """
 
     name = "cuda emulated"
@@ -29,6 +30,7 @@ class EmulatedRuntime:
         self.launches: Counter[str] = Counter()
         self.reads: Counter[str] = Counter()
         self.writes: Counter[str] = Counter()
+        self.arrays: Counter[str] = Counter()
 
     def threads(self, entry: str) -> int:
         """As `Runtime.threads`."""
@@ -54,8 +56,11 @@ class EmulatedRuntime:
         given = [a.cells if isinstance(a, Buffer) else a.tobytes() for a in arguments]
         accesses = self._native.launch(entry, blocks, given, self.seed)
         self.launches[entry] += 1
-        self.reads[entry] += sum(reads for reads, _ in accesses)
-        self.writes[entry] += sum(writes for _, writes in accesses)
+        for argument, (reads, writes) in zip(arguments, accesses, strict=True):
+            if isinstance(argument, Buffer):
+                self.reads[entry] += reads * argument.dtype.itemsize
+                self.writes[entry] += writes * argument.dtype.itemsize
+                self.arrays[entry] += argument.cells.nbytes
 
 
 def emulated_verbs(seed: int = 1) -> GpuVerbs:

@@ -58,6 +58,13 @@ def test_backproject(projector) -> None:
     assert_close(projector.backproject(images, cameras, grid), projection_reference.backproject(images, cameras, grid))
 
 
+def test_backproject_more_images_than_a_block_of_threads_takes_at_once(projector) -> None:
+    _, grid = oblique((2, 3, 4))
+    cameras = orbit(np.linspace(0, 360, 150, endpoint=False), (6, 6), 12.0)
+    images = np.random.default_rng(5).random((150, 6, 6)).astype(np.float32)
+    assert_close(projector.backproject(images, cameras, grid), projection_reference.backproject(images, cameras, grid))
+
+
 def test_same_bits_for_any_number_of_threads(cpu_verbs) -> None:
     projector = CpuProjector(cpu_verbs.instruction_set)
     values, grid = oblique()

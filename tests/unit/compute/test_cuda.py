@@ -9,6 +9,7 @@ from igrt.compute import cuda, device
 from igrt.compute.emulation import emulated_verbs
 from igrt.compute.failure import DeviceError
 from igrt.compute.gpu import GpuVerbs
+from igrt.errors import InputError
 from tests.fake_cupy import FakeCupy
 from tests.parity.test_projector import oblique, orbit
 from tests.parity_cases import accumulated, image, problem, scores, valid
@@ -106,6 +107,12 @@ def test_a_driver_that_sees_no_gpu(monkeypatch, fresh_choice) -> None:
     monkeypatch.setitem(sys.modules, "cupy", none)
     with pytest.raises(cuda.NoCudaError, match="finds no GPU"):
         cuda.verbs()
+
+
+def test_a_gpu_that_was_asked_for_and_is_not_there_is_refused_with_the_reason(monkeypatch, fresh_choice) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(InputError, match=r"device 'cuda' is not here \(CuPy is not installed .* choose one of: reference, cpu"):
+        device.choose("cuda")
 
 
 def test_without_cupy_it_says_what_to_install(monkeypatch, fresh_choice) -> None:

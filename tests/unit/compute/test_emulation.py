@@ -95,4 +95,5 @@ def test_the_same_bits_in_any_order_of_blocks_and_threads(seed) -> None:
 def test_accesses_are_counted() -> None:
     runtime = EmulatedRuntime()
     GpuVerbs(runtime).shrink(image((4, 6, 8)), (2, 2, 2))
-    assert (runtime.launches["shrink"], runtime.reads["shrink"], runtime.writes["shrink"]) == (1, 4 * 6 * 8, 2 * 3 * 4)
+    assert (runtime.launches["shrink"], runtime.reads["shrink"], runtime.writes["shrink"]) == (1, 2 * 4 * 6 * 8, 2 * 2 * 3 * 4)
+    assert runtime.arrays["shrink"] == runtime.reads["shrink"] + runtime.writes["shrink"]

@@ -70,12 +70,3 @@ def test_what_does_not_fit_is_refused(verbs) -> None:
         verbs.backproject(np.zeros((2, 3, 3), np.float32), cameras, grid)
     with pytest.raises(ValueError, match="1 to 2\\^30 voxels"):
         verbs.project(values[:0], grid, cameras)
-
-
-def test_more_images_than_a_block_takes_at_once(verbs) -> None:
-    """Backprojection goes through the images in tiles of as many as a block has threads."""
-    _, grid = oblique((2, 3, 4))
-    cameras = orbit(np.linspace(0, 360, 150, endpoint=False), (6, 6), 12.0)
-    images = np.ones((150, 6, 6), np.float32)
-    one_by_one = sum(verbs.backproject(images[n : n + 1], cameras.views(np.array([n])), grid).astype(float) for n in range(150))
-    assert np.abs(verbs.backproject(images, cameras, grid) - one_by_one).max() < 1e-5 * one_by_one.max()
