@@ -12,6 +12,7 @@ from igrt.errors import InputError
 
 EMULATED = "cuda emulated"
 BY_NAME = "asked for by name"
+_failed: dict[str, str] = {}  # by the name of a GPU, what it failed at
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,22 @@ def choose(name: str | None = None) -> Device:
         from igrt.compute.emulation import emulated_verbs
 
         return Device(name, emulated_verbs(), BY_NAME)
-    gpu, against = _gpu() if name is None or name.startswith("cuda") else (None, "")
-    if gpu is not None and name in (None, "cuda", gpu.name):
-        return gpu if name is None else Device(gpu.name, gpu.verbs, BY_NAME)
-    return _processor(name, against)
+    if name is not None and not name.startswith("cuda"):
+        return _processor(name, "")
+    gpu, against = _gpu()
+    if gpu is None or gpu.name in _failed:
+        return _processor(name, against if gpu is None else _failed[gpu.name])
+    if name is None:
+        return gpu
+    return Device(gpu.name, gpu.verbs, BY_NAME) if name in ("cuda", gpu.name) else _processor(name, "")
 
 
 def stand_in(failure: DeviceError) -> Device:
-    """The processor, for the answer that a GPU failed to give; `why` says so. Whoever asks for it tells the failure to the people there."""
+    """The processor, for the answer that a GPU failed to give; `why` says so. Whoever asks for it tells the failure to the people there.
+
+    The GPU that failed is not chosen again by this process.
+    """
+    _failed[failure.device] = str(failure)
     chosen = _processor("cpu", "")
     return Device(chosen.name, chosen.verbs, f"stands in: {failure}")
 

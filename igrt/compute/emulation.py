@@ -18,7 +18,7 @@ class EmulatedRuntime:
     """Runs launches at once, block by block; `seed` shuffles blocks and threads. The native module's `Fault` where a kernel is wrong.
 
     Counted by entry point: `launches`; `reads` and `writes`, the bytes that threads asked for, cache or not; `arrays`, the bytes of all
-    arrays of a launch, each once.
+    arrays of a launch, each once. `uploaded` and `downloaded` are bytes, `answers` the downloads, each of which the host waits for.
     """
 
     name = "cuda emulated"
@@ -31,6 +31,7 @@ class EmulatedRuntime:
         self.reads: Counter[str] = Counter()
         self.writes: Counter[str] = Counter()
         self.arrays: Counter[str] = Counter()
+        self.uploaded = self.downloaded = self.answers = 0
 
     def threads(self, entry: str) -> int:
         """As `Runtime.threads`."""
@@ -44,11 +45,14 @@ class EmulatedRuntime:
 
     def upload(self, array: NDArray[Any]) -> Buffer:
         """As `Runtime.upload`."""
+        self.uploaded += array.nbytes
         return Buffer(array.copy(), array.shape, array.dtype)
 
     def download(self, buffer: Buffer) -> NDArray[Any]:
         """As `Runtime.download`."""
         copy: NDArray[Any] = buffer.cells.copy()
+        self.downloaded += copy.nbytes
+        self.answers += 1
         return copy
 
     def launch(self, entry: str, blocks: int, *arguments: Buffer | Values) -> None:

@@ -10,9 +10,14 @@ from igrt.compute.emulation import emulated_verbs
 from igrt.compute.failure import DeviceError
 from igrt.compute.gpu import GpuVerbs
 from igrt.errors import InputError
+from igrt.registration.preparation import prepare_daily, prepare_plan
+from igrt.registration.rigid import match_rigid
 from tests.fake_cupy import FakeCupy
 from tests.parity.test_projector import oblique, orbit
+from tests.parity.test_whole_match import CT, DAILY, TOLERANCE_MM
+from tests.parity.test_whole_match import match as match_on
 from tests.parity_cases import accumulated, image, problem, scores, valid
+from tests.registration_cases import ISOCENTRE_MM, displacement_mm, motion
 
 SHAPE = (10, 21, 17)
 
@@ -33,11 +38,11 @@ def everything(verbs: GpuVerbs) -> list[np.ndarray]:
 
 @pytest.fixture
 def fresh_choice():
-    cuda.verbs.cache_clear()
-    device._gpu.cache_clear()
+    for forget in (cuda.verbs.cache_clear, device._gpu.cache_clear, device._failed.clear):
+        forget()
     yield
-    cuda.verbs.cache_clear()
-    device._gpu.cache_clear()
+    for forget in (cuda.verbs.cache_clear, device._gpu.cache_clear, device._failed.clear):
+        forget()
 
 
 def test_every_verb_waits_for_its_uploads() -> None:
@@ -67,7 +72,7 @@ def test_uploads_that_are_held_have_left_their_pinned_copy_when_they_were_read()
     assert buffer.staging is None
 
 
-def test_a_gpu_that_fails_raises_and_names_itself() -> None:
+def test_a_gpu_that_fails_raises_and_names_itself(fresh_choice) -> None:
     verbs, p = GpuVerbs(cuda.CudaRuntime(FakeCupy(fails_after=1))), problem(100)
     accumulated(verbs, p)
     with pytest.raises(DeviceError, match=r"cuda Fake GPU sm_90 failed while it was to run accumulate: .*uncorrectable ECC") as raised:
@@ -75,6 +80,24 @@ def test_a_gpu_that_fails_raises_and_names_itself() -> None:
     stand_in = device.stand_in(raised.value)
     assert stand_in.name.startswith("cpu ")
     assert "stands in: cuda Fake GPU sm_90 failed" in stand_in.why
+
+
+def test_a_gpu_that_fails_in_a_match_and_the_processor_that_answers(monkeypatch, fresh_choice) -> None:
+    """What was prepared is the host's: the processor goes on from there, and gives what it gives alone."""
+    gpu = FakeCupy()
+    monkeypatch.setitem(sys.modules, "cupy", gpu)
+    chosen = device.choose()
+    plan, daily = prepare_plan(CT, chosen.verbs), prepare_daily(DAILY, chosen.verbs)
+    gpu.fails_after = gpu.launched + 30
+    with pytest.raises(DeviceError, match="failed while it was to run accumulate") as raised:
+        match_rigid(plan, daily, start=motion(), isocentre_mm=ISOCENTRE_MM, verbs=chosen.verbs)
+    instead = device.stand_in(raised.value)
+    answer = match_rigid(plan, daily, start=motion(), isocentre_mm=ISOCENTRE_MM, verbs=instead.verbs)
+    alone = match_on(device.choose("cpu").verbs)
+    assert displacement_mm(answer.plan_from_daily, alone.plan_from_daily).max() < TOLERANCE_MM
+    assert f"no GPU: {raised.value}" in device.choose().why
+    with pytest.raises(InputError, match=r"device 'cuda' is not here .*failed while it was to run accumulate"):
+        device.choose("cuda")
 
 
 def test_a_gpu_that_agrees_is_chosen(monkeypatch, fresh_choice) -> None:

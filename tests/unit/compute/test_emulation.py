@@ -96,4 +96,5 @@ def test_accesses_are_counted() -> None:
     runtime = EmulatedRuntime()
     GpuVerbs(runtime).shrink(image((4, 6, 8)), (2, 2, 2))
     assert (runtime.launches["shrink"], runtime.reads["shrink"], runtime.writes["shrink"]) == (1, 2 * 4 * 6 * 8, 2 * 2 * 3 * 4)
+    assert (runtime.uploaded, runtime.downloaded, runtime.answers) == (2 * 4 * 6 * 8, 2 * 2 * 3 * 4, 1)
     assert runtime.arrays["shrink"] == runtime.reads["shrink"] + runtime.writes["shrink"]
