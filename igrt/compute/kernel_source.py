@@ -6,7 +6,7 @@ import functools
 import re
 from pathlib import Path
 
-OPTIONS = ("--std=c++17", "--fmad=false")  # no contraction, as on the CPU: the emulation gives the GPU's bits
+OPTIONS = ("--std=c++17", "--fmad=false")  # no contraction, as on the CPU: the emulation should give the GPU's bits
 ADDED_BY_CUPY = ("-ftz=true", "--device-as-default-execution-space")  # float32 below 1e-38 counts as zero on a GPU
 INCLUDE = re.compile(r'#include "([^"]+)"')
 ENTRY = re.compile(r"^ENTRY\((\w+), (\w+)\)", re.MULTILINE)

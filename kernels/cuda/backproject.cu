@@ -6,7 +6,7 @@
 namespace igrt {
 
 constexpr i32 backproject_threads = 128;
-constexpr i32 row_terms = 6;                                           // (column depth, row depth, depth) of the row's first voxel, and their steps along i
+constexpr i32 row_terms = 6;  // (column depth, row depth, depth) of the row's first voxel, and their steps along i
 constexpr i32 views_at_once = backproject_threads;
 
 // pixel_from_index: 3 x 4 a view. A row of voxels is cut into `pieces`.

@@ -45,7 +45,8 @@ ENTRY(project, project_threads)
         const f32 b = ray.b + static_cast<f32>(n) * ray.db, c = ray.c + static_cast<f32>(n) * ray.dc;
         const i32 base_b = clamp(static_cast<i32>(b), 0, last_b), base_c = clamp(static_cast<i32>(c), 0, last_c);
         const i32 at = (n + 1) * over + base_b * over_b + base_c * over_c;
-        sum += bilinear(padded[at], padded[at + over_b], padded[at + over_c], padded[at + over_b + over_c], b - static_cast<f32>(base_b), c - static_cast<f32>(base_c));
+        const f32 x = b - static_cast<f32>(base_b), y = c - static_cast<f32>(base_c);
+        sum += bilinear(padded[at], padded[at + over_b], padded[at + over_c], padded[at + over_b + over_c], x, y);
     }
     out[here] = sum * ray.step_mm;
 }

@@ -32,7 +32,8 @@ namespace {
 template <class T> struct Argument {
     Argument(nb::handle given, int) {
         const auto bytes = nb::cast<nb::bytes>(given);
-        if (bytes.size() != sizeof(T)) throw std::invalid_argument("an argument by value has " + std::to_string(bytes.size()) + " bytes, not " + std::to_string(sizeof(T)));
+        if (bytes.size() != sizeof(T))
+            throw std::invalid_argument("an argument by value has " + std::to_string(bytes.size()) + " bytes, not " + std::to_string(sizeof(T)));
         std::memcpy(&value, bytes.data(), sizeof(T));
     }
     T get() const { return value; }
