@@ -124,7 +124,6 @@ def prepare_plan(ct: Volume, verbs: Verbs) -> PreparedPlan:
     pyramid = Pyramid(ct.grid, verbs)
     pyramid.add(0, ct.hu)
     region, scores = levels_of(pyramid, verbs, PLAN_MARGIN_MM)
-    verbs.hold(*scores)
     return PreparedPlan(tuple(PlanLevel(grid, score) for grid, score in zip(pyramid.grids, scores, strict=True)), region)
 
 
