@@ -183,7 +183,8 @@ class GpuVerbs:
         blocks = int(np.prod([-(-n // b) for n, b in zip(scores.shape, block_kji, strict=True)]))
         if blocks == 0:
             return nothing
-        image = (self.runtime.upload(contiguous(scores)), ijk(scores.shape), np.ascontiguousarray(spacing_ijk_mm, np.float32), ijk(block_kji))
+        spacing = np.ascontiguousarray(spacing_ijk_mm, np.float32)
+        image = (self.runtime.upload(contiguous(scores)), ijk(scores.shape), spacing, ijk(block_kji))
         slopes = self.runtime.empty((blocks,), np.float64)
         self.runtime.launch("draw_slopes", blocks, *image, slopes)
         total = float(np.add.accumulate(self.runtime.download(slopes))[-1])  # in the order of the blocks
