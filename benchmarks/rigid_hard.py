@@ -30,7 +30,7 @@ from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import Correction
 from igrt.registration.preparation import prepare_daily, prepare_plan
 from igrt.registration.rigid import match_rigid
-from igrt.simulation.anatomy import GAS, METAL
+from igrt.simulation.anatomy import GAS, LPS_AXES, METAL
 from igrt.simulation.patients import SITES, plan_from_daily
 from igrt.simulation.phantoms import Part, Phantom
 from igrt.simulation.planning import planning_ct
@@ -59,10 +59,10 @@ def disturbed(phantom: Phantom, middle_mm: NDArray[np.float64], rng: np.random.G
     """The phantom with bubbles that the planning CT had not, and with two pieces of metal."""
     parts = list(phantom.parts)
     if gas:
-        balls = [Ball(middle_mm + rng.uniform((-45, -50, -50), (45, 10, 50)), rng.uniform(6, 14, 3)) for _ in range(5)]
+        balls = [Ball(middle_mm + rng.uniform((-45, -50, -50), (45, 10, 50)), rng.uniform(6, 14, 3), LPS_AXES) for _ in range(5)]
         parts.append(Part("moved gas", tuple(balls), ((0.0, GAS),)))
     if metal:
-        balls = [Ball(middle_mm + rng.uniform((-50, -30, -40), (50, 40, 40)), np.full(3, 4.0)) for _ in range(2)]
+        balls = [Ball(middle_mm + rng.uniform((-50, -30, -40), (50, 40, 40)), np.full(3, 4.0), LPS_AXES) for _ in range(2)]
         parts.append(Part("metal", tuple(balls), ((0.0, METAL),)))
     return replace(phantom, parts=tuple(parts))
 
