@@ -30,7 +30,7 @@ def homogeneous(rotation: object, translation: object, centre: object = (0, 0, 0
     return matrix
 
 
-def simple_itk(fixed: Path, moving: Path, *, share: float) -> Run:
+def simple_itk(fixed: Path, moving: Path, *, share: float, shrink: tuple[int, ...] = (4, 2, 1), iterations: int = 100) -> Run:
     """The registration introduction of the SimpleITK notebooks: Mattes, 50 bins, a share of the voxels, gradient descent, three levels."""
     import SimpleITK
 
@@ -43,11 +43,11 @@ def simple_itk(fixed: Path, moving: Path, *, share: float) -> Run:
         method.SetMetricSamplingPercentage(share, 1)
         method.SetInterpolator(SimpleITK.sitkLinear)
         method.SetOptimizerAsGradientDescent(
-            learningRate=1.0, numberOfIterations=100, convergenceMinimumValue=1e-6, convergenceWindowSize=10
+            learningRate=1.0, numberOfIterations=iterations, convergenceMinimumValue=1e-6, convergenceWindowSize=10
         )
         method.SetOptimizerScalesFromPhysicalShift()
-        method.SetShrinkFactorsPerLevel([4, 2, 1])
-        method.SetSmoothingSigmasPerLevel([2, 1, 0])
+        method.SetShrinkFactorsPerLevel(list(shrink))
+        method.SetSmoothingSigmasPerLevel([n // 2 for n in shrink])
         method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
         start = SimpleITK.Euler3DTransform()
         size = images[0].GetSize()
@@ -59,8 +59,8 @@ def simple_itk(fixed: Path, moving: Path, *, share: float) -> Run:
     return run
 
 
-def elastix(fixed: Path, moving: Path) -> Run:
-    """The default parameter map "rigid"; the result image is not resampled."""
+def elastix(fixed: Path, moving: Path, *, changed: dict[str, str] | None = None) -> Run:
+    """The default parameter map "rigid", but for what is changed; the result image is not resampled."""
     import itk
 
     images = [itk.imread(str(path), itk.F) for path in (fixed, moving)]
@@ -68,6 +68,8 @@ def elastix(fixed: Path, moving: Path) -> Run:
     settings = parameters.GetDefaultParameterMap("rigid")
     settings["WriteResultImage"] = ["false"]
     settings["AutomaticTransformInitialization"] = ["false"]
+    for key, value in (changed or {}).items():
+        settings[key] = [value]
     parameters.AddParameterMap(settings)
 
     def run() -> np.ndarray:
@@ -82,7 +84,7 @@ def elastix(fixed: Path, moving: Path) -> Run:
     return run
 
 
-def ants(fixed: Path, moving: Path) -> Run:
+def ants(fixed: Path, moving: Path, **changed: object) -> Run:
     """`ants.registration(type_of_transform="Rigid")` from the nominal start instead of centres of mass."""
     import ants as antspy
 
@@ -93,7 +95,12 @@ def ants(fixed: Path, moving: Path) -> Run:
 
     def run() -> np.ndarray:
         found = antspy.registration(
-            *images, type_of_transform="Rigid", initial_transform=str(folder / "start.mat"), outprefix=str(folder / "out"), random_seed=1
+            *images,
+            type_of_transform="Rigid",
+            initial_transform=str(folder / "start.mat"),
+            outprefix=str(folder / "out"),
+            random_seed=1,
+            **changed,
         )
         transforms = [antspy.read_transform(path) for path in found["fwdtransforms"]]
         points = np.vstack([np.zeros(3), np.eye(3) * 100])
@@ -110,7 +117,7 @@ def _through(transforms: list, point: np.ndarray) -> np.ndarray:
     return point
 
 
-def greedy(fixed: Path, moving: Path) -> Run:
+def greedy(fixed: Path, moving: Path, *, metric: str = "NMI", iterations: str = "100x50x10") -> Run:
     """The command of greedy's guide for an affine match, with 6 degrees of freedom: NMI, 100x50x10 iterations."""
     import SimpleITK
     from picsl_greedy import Greedy3D
@@ -124,7 +131,7 @@ def greedy(fixed: Path, moving: Path) -> Run:
         tool = Greedy3D()
         with Path("/dev/null").open("w") as nowhere:
             tool.execute(
-                "-threads 2 -a -dof 6 -m NMI -n 100x50x10 -ia-identity -i fixed moving -o found",
+                f"-threads 2 -a -dof 6 -m {metric} -n {iterations} -ia-identity -i fixed moving -o found",
                 **images,
                 found=None,
                 out=nowhere,
@@ -151,7 +158,7 @@ res=2 2 1
 """
 
 
-def plastimatch(fixed: Path, moving: Path) -> Run:
+def plastimatch(fixed: Path, moving: Path, *, command_file: str = PLASTIMATCH) -> Run:
     """A command file of two stages, rigid, versor optimiser, mutual information; reading and writing files are part of the seconds."""
     if shutil.which("plastimatch") is None:
         raise ImportError("no plastimatch command")
@@ -159,7 +166,7 @@ def plastimatch(fixed: Path, moving: Path) -> Run:
 
     folder = Path(tempfile.mkdtemp())
     command = folder / "command.txt"
-    command.write_text(PLASTIMATCH.format(fixed=fixed, moving=moving, found=folder / "found.tfm"))
+    command.write_text(command_file.format(fixed=fixed, moving=moving, found=folder / "found.tfm"))
 
     def run() -> np.ndarray:
         subprocess.run(["plastimatch", "register", str(command)], check=True, stdout=subprocess.DEVNULL)
@@ -178,12 +185,52 @@ PEERS = {
     "plastimatch": plastimatch,
 }
 
+# The grid of the sweep (peers_tuned.py): what each program's manual names for speed or for accuracy.
+TUNED = {
+    **{
+        f"SimpleITK: share {share:g}, shrink {shrink}, {n} iterations": partial(simple_itk, share=share, shrink=shrink, iterations=n)
+        for share in (0.002, 0.01, 0.05)
+        for shrink in ((8, 4), (4, 2), (4, 2, 1))
+        for n in (50, 200)
+    },
+    **{
+        f"elastix: {samples} samples, {n} iterations, {levels} levels": partial(
+            elastix,
+            changed={"NumberOfSpatialSamples": samples, "MaximumNumberOfIterations": n, "NumberOfResolutions": levels},
+        )
+        for samples in ("1000", "2000", "8000")
+        for n in ("100", "250", "500")
+        for levels in ("2", "4")
+    },
+    **{
+        f"ANTs: {iterations}, share {share:g}": partial(
+            ants, aff_iterations=iterations, aff_shrink_factors=shrink, aff_smoothing_sigmas=sigmas, aff_random_sampling_rate=share
+        )
+        for iterations, shrink, sigmas in (((200, 100), (6, 4), (3, 2)), ((200, 100, 50), (6, 4, 2), (3, 2, 1)))
+        for share in (0.05, 0.2)
+    },
+    **{
+        f"greedy: {metric}, {n}": partial(greedy, metric=metric, iterations=n)
+        for metric in ("NMI", "NCC 2x2x2")
+        for n in ("50x20x0", "100x50x0", "50x20x10", "100x50x10")
+    },
+    **{
+        f"plastimatch: {name}": partial(plastimatch, command_file=text)
+        for name, text in {
+            "both stages": PLASTIMATCH,
+            "first stage": PLASTIMATCH[: PLASTIMATCH.rindex("[STAGE]")],
+            "both stages, 20 iterations": PLASTIMATCH.replace("max_its=50", "max_its=20"),
+            "first stage, mean squares": PLASTIMATCH[: PLASTIMATCH.rindex("[STAGE]")].replace("metric=mi", "metric=mse"),
+        }.items()
+    },
+}
+
 
 def main() -> None:
     """Match, and print."""
     name, fixed, moving, repeats = sys.argv[1:]
     try:
-        run = PEERS[name](Path(fixed), Path(moving))
+        run = (PEERS | TUNED)[name](Path(fixed), Path(moving))
     except ImportError as missing:
         print(missing, file=sys.stderr)
         raise SystemExit(3) from missing

@@ -1,6 +1,7 @@
 """Rigid match on every pair with a known pose, and beside it other programs on the same images in the same run: errors and seconds.
 
-    python benchmarks/rigid.py [--device NAME] [--peers PYTHON] [--repeats N] [--threads N] [--plot FILE.svg]
+    python benchmarks/rigid.py [--device NAME] [--peers PYTHON] [--repeats N] [--peer-repeats N] [--threads N] [--plot FILE.svg]
+        [--pairs CASE ...] [--results FILE.jsonl]
 
 PYTHON is that of an environment with the peers (peers.txt); without it igrt is measured alone. Seconds are median (least to most);
 `plan` is done at plan load, `daily` mostly while slabs arrive, `match` runs both starts and the evidence. Peers are timed with
@@ -91,7 +92,7 @@ def theirs(pair: truth.Truth, name: str, folder: Path, options: argparse.Namespa
     """A peer on one pair, whose images lie in `folder` moved to the nominal start; None, said aloud, where it does not run."""
     environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), str(options.threads))
     script = Path(__file__).with_name("peers.py")
-    command = [options.peers, str(script), name, str(folder / "daily.mha"), str(folder / "plan.mha"), str(options.repeats)]
+    command = [options.peers, str(script), name, str(folder / "daily.mha"), str(folder / "plan.mha"), str(options.peer_repeats)]
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
@@ -104,6 +105,13 @@ def theirs(pair: truth.Truth, name: str, folder: Path, options: argparse.Namespa
     pose = np.array(answer["moving_from_fixed"]) @ pair.start.matrix
     errors = pair.errors_mm(RigidMotion.from_matrix(pose, target=Frame.PLAN, source=Frame.DAILY))
     return Result(pair.case, name, float(errors.mean()), float(errors.max()), answer["seconds"])
+
+
+def keep(path: Path | None, results: list[Result]) -> None:
+    """Add results to a file, with the load of the machine in the last minute beside each."""
+    if path is not None:
+        with path.open("a") as file:
+            file.writelines(json.dumps(result._asdict() | {"load": os.getloadavg()[0]}) + "\n" for result in results)
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -132,8 +140,11 @@ def main() -> None:
     parser.add_argument("--device")
     parser.add_argument("--peers", help="Python of an environment with the packages of peers.txt")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--peer-repeats", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--pairs", nargs="+", help="these alone, in this order")
+    parser.add_argument("--results", type=Path, help="a file that each result is added to as it comes, JSON lines")
     options = parser.parse_args()
     chosen = device.choose(options.device)
     if isinstance(chosen.verbs, CpuVerbs):
@@ -142,14 +153,19 @@ def main() -> None:
     if options.peers is None:
         print("SKIPPED: every peer; give --peers PYTHON (benchmarks/peers.txt says how to install them)", file=sys.stderr)
     results, lines, evidence = [], [], []
-    for pair in truth.pairs():
+    known = {pair.case: pair for pair in truth.pairs()}
+    for pair in [known[case] for case in options.pairs or known]:
         ct, image = truth.load(pair.plan, Frame.PLAN), truth.load(pair.daily, Frame.DAILY)
         found, shown, plan_s = ours(pair, ct, image, chosen.verbs, options.repeats)
         if options.peers is not None:
             with tempfile.TemporaryDirectory() as name:
                 write(ct, np.zeros(3), Path(name) / "plan.mha")
                 write(image, pair.start.translation_mm, Path(name) / "daily.mha")
-                found += [result for peer in PEERS if (result := theirs(pair, peer, Path(name), options))]
+                keep(options.results, found)
+                for peer in PEERS:
+                    result = theirs(pair, peer, Path(name), options)
+                    found += [result] if result else []
+                    keep(options.results, [result] if result else [])
         results += found
         lines += [words(result, found[0]) for result in found]
         evidence.append(shown_words(pair, shown, plan_s))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -21,24 +19,28 @@ from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.setup import correction_motion, fixed_from_plan, start_pose
 from igrt.images.records import Daily, Plan
 from igrt.registration.match import Match
-from igrt.registration.preparation import PreparedDaily, PreparedPlan, prepare_daily, prepare_plan
-from igrt.registration.rigid import match_rigid
+from igrt.registration.options import MatchOptions
+from igrt.registration.preparation import PreparedDaily, PreparedPlan
 from igrt.verification.checks import FactCheck, Facts, Findings, ProposalCheck, check_facts, check_proposal, checked_words
 from igrt.verification.correction import Proposal, covariance_in_fixed, propose
-from igrt.verification.evidence_rules import evidence_words, judge_evidence
+from igrt.verification.evidence_rules import evidence_words
 from igrt.verification.findings import Outcome
 from igrt.verification.isocentre import daily_isocentre
 from igrt.verification.machine import ImagePose, MachineProfile, load_machine
+from igrt.verification.match_choice import match_options, target_options
+from igrt.verification.matching import Matched, Matching, judge_match, judge_target, match_record, target_record
 from igrt.verification.points import JudgedPoints, judged_points
 from igrt.verification.protocol import OrganTable, Protocol, TargetTable, load_protocol
-from igrt.verification.record import Answer
+from igrt.verification.record import Answer, MatchRecord
+from igrt.verification.stages import Progress, Stages
 from igrt.verification.table_angle import TableAngles, table_angles
 from igrt.verification.verdict import verdict
 
 __all__ = ["Answer", "Matcher", "Progress", "verify"]
 
-Progress = Callable[[str, float], None]
 Shift = tuple[float, float, float]
+BELIEVED = "The match holds against every evidence rule."
+BY_HAND = "The pose was set by hand; the findings say what it lacks."
 FACTS_CHECKED = checked_words(FactCheck)
 
 
@@ -73,22 +75,7 @@ class _Judgement:
     refusing: Findings
     checked: tuple[str, ...]
     proposal: Proposal | None = None
-
-
-@dataclass(slots=True)
-class _Stages:
-    """Tells progress and keeps the seconds of each stage."""
-
-    progress: Progress
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[Progress]:
-        self.progress(name, 0.0)
-        began = time.perf_counter()
-        yield lambda _, share: self.progress(name, share)
-        self.seconds[name] = time.perf_counter() - began
-        self.progress(name, 1.0)
+    record: MatchRecord = field(default_factory=MatchRecord)
 
 
 def verify(
@@ -107,6 +94,8 @@ def verify(
     prepared_daily: PreparedDaily | None = None,
     progress: Progress | None = None,
     now: datetime | None = None,
+    options: MatchOptions | None = None,
+    manual: RigidMotion | None = None,
     matcher: Matcher | None = None,
 ) -> Answer:
     """Match the daily image to the plan, judge the match, and say what the couch should do.
@@ -118,7 +107,9 @@ def verify(
     (`verification.table_angle`). `scan_offset_mm` is a shift made on purpose after the scan (fixed axes), by default the protocol's.
     `device` is a name of `igrt.compute.device.choose`.
     `prepared_plan` and `prepared_daily` spare a preparation and must be of these very images. `progress` is told stage and share
-    done. `now`, with time zone, is when the answer is given. InputError where plan, image or settings do not fit together.
+    done. `now`, with time zone, is when the answer is given. `options` say what the match looks at (None: as the protocol says).
+    `manual` is a pose `plan_from_daily` that someone set by hand: it is judged beside the automatic one and takes its place.
+    InputError where plan, image or settings do not fit together.
     """
     _require_another_image(plan, daily)
     profile = machine if isinstance(machine, MachineProfile) else load_machine(machine, site)
@@ -143,15 +134,26 @@ def verify(
     findings, refusing = check_facts(facts)
     if refusing:
         return _answer(case, _Judgement(findings, refusing, FACTS_CHECKED), device="none (refused before the registration)")
-    stages = _Stages(progress or (lambda _stage, _share: None))
-    name = "the caller's matcher"
-    if matcher is None:
+    stages = Stages(progress or (lambda _stage, _share: None))
+    if matcher is not None:
+        if options or manual:
+            raise InputError("a matcher of the caller's own takes no options and no manual pose; leave them or the matcher out")
+        name, matched = "the caller's matcher", Matched(matcher(plan, daily, case.start), plan.isocentre_mm)
+    else:
         chosen = devices.choose(device)
-        name, matcher = chosen.name, _matcher(chosen, prepared_plan, prepared_daily, stages)
-    match = matcher(plan, daily, case.start)
+        matching = Matching(
+            device=chosen,
+            stages=stages,
+            options=options or match_options(plan, tolerances.tables),
+            target=target_options(plan, tolerances.tables),
+            manual=manual,
+            prepared_plan=prepared_plan,
+            prepared_daily=prepared_daily,
+        )
+        name, matched = chosen.name, matching(plan, daily, case.start)
     with stages.stage("judge"):
-        judgement = _judge(case, match, findings)
-    return _answer(case, judgement, device=name, seconds=stages.seconds, match=match)
+        judgement = _judge(case, matched, findings)
+    return _answer(case, judgement, device=name, seconds=stages.seconds, match=matched.match)
 
 
 def _require_another_image(plan: Plan, daily: Daily) -> None:
@@ -212,36 +214,24 @@ def _points_of(plan: Plan, table_angle_deg: float, target: TargetTable, organs: 
     return judged_points(plan, goal, target, organs)
 
 
-def _matcher(device: devices.Device, prepared_plan: PreparedPlan | None, prepared_daily: PreparedDaily | None, stages: _Stages) -> Matcher:
-    """`match_rigid` on the device; prepares what is not prepared."""
-
-    def match(plan: Plan, daily: Daily, start: RigidMotion) -> Match:
-        fixed, moving = prepared_plan, prepared_daily
-        if fixed is None:
-            with stages.stage("prepare_plan"):
-                fixed = prepare_plan(plan.ct, device.verbs)
-        if moving is None:
-            with stages.stage("prepare_daily"):
-                moving = prepare_daily(daily.volume, device.verbs)
-        with stages.stage("register") as progress:
-            return match_rigid(fixed, moving, start=start, isocentre_mm=plan.isocentre_mm, verbs=device.verbs, progress=progress)
-
-    return match
-
-
-def _judge(case: _Case, match: Match, findings: Findings) -> _Judgement:
+def _judge(case: _Case, matched: Matched, findings: Findings) -> _Judgement:
     """Evidence first; tolerances only for a match that can be believed, and only the re-set-up limit where it is exceeded."""
-    table = case.facts.protocol.tables.evidence
-    checked = FACTS_CHECKED + evidence_words(match.evidence, table)
-    unbelievable = judge_evidence(match, table)
+    tables, match = case.facts.protocol.tables, matched.match
+    checked = FACTS_CHECKED + evidence_words(match, tables.evidence)
+    about_match, unbelievable = judge_match(matched, tables.evidence)
+    findings += about_match
     if unbelievable:
-        return _Judgement(findings + unbelievable, unbelievable, checked)
+        return _Judgement(findings, unbelievable, checked, record=match_record(matched, tables.evidence, None))
     proposal = _propose(case, match)
     more, refusing = check_proposal(case.facts, proposal)
     if refusing:
         # What would remain after a move that is not offered is of no use to anyone.
-        return _Judgement(findings + refusing, refusing, checked + checked_words(ProposalCheck, refusing_only=True))
-    return _Judgement(findings + more, (), checked + checked_words(ProposalCheck), proposal)
+        named = checked + checked_words(ProposalCheck, refusing_only=True)
+        return _Judgement(findings + refusing, refusing, named, record=match_record(matched, tables.evidence, None))
+    target = target_record(matched, tables.evidence, np.array(proposal.match_point.position_mm))
+    named = checked + checked_words(ProposalCheck) + (("soft tissue of the target beside the match",) if target else ())
+    record = match_record(matched, tables.evidence, target)
+    return _Judgement(findings + more + judge_target(target, tables.match.target_position), (), named, proposal, record)
 
 
 def _propose(case: _Case, match: Match) -> Proposal:
@@ -276,7 +266,7 @@ def _answer(
     outcome = Outcome.REFUSED if proposal is None else Outcome.ACCEPTED
     return Answer(
         outcome=outcome,
-        reason=" ".join(finding.sentence for finding in judgement.refusing) or "The match holds against every evidence rule.",
+        reason=" ".join(finding.sentence for finding in judgement.refusing) or (BY_HAND if judgement.record.manual else BELIEVED),
         verdict=verdict(outcome, judgement.findings),
         plan_from_daily=match.plan_from_daily if match and proposal else None,
         correction=proposal.correction if proposal else None,
@@ -302,6 +292,7 @@ def _answer(
         device=device,
         seconds=dict(seconds or {}),
         plan_fingerprint=case.plan.fingerprint,
+        match=judgement.record,
     )
 
 

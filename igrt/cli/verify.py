@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from igrt.cli.parsing import POSITIONS, existing, finite
+from igrt.errors import InputError
 
 if TYPE_CHECKING:
     from igrt.cli.terminal import ProgressCall
     from igrt.images.records import Daily, Plan
+    from igrt.verification.protocol import ProtocolTables
 
 NAME = "verify"
 SUMMARY = "match a daily image to its plan: correction, findings, verdict"
@@ -21,6 +23,7 @@ position themselves; volume files (.mha, .nii.gz, .nrrd) need --isocentre and --
 EXAMPLES = (
     "igrt verify --plan plan/ --daily cbct/ --protocol thorax --report report.html",
     "igrt verify --plan plan/ --daily cbct/ --machine linac3 --couch 0 -620 -145 0 0 0 --json",
+    "igrt verify --plan plan/ --daily cbct/ --region 'vertebra*' --margin 10 --mode bone",
     "igrt verify --plan ct.nii.gz --daily cbct.nii.gz --isocentre 14 -4 -160 --daily-isocentre 0 0 0 --position HFS",
 )
 AXES = ("LAT", "LONG", "VERT", "PITCH", "ROLL", "YAW")
@@ -74,6 +77,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--couch", type=finite, nargs=6, metavar=AXES, help="couch during the scan, IEC 61217 mm and degrees: gives an absolute target"
     )
     machine.add_argument("--device", metavar="NAME", help="cpu, cpu avx2, ... (by default the best there is)")
+    match = parser.add_argument_group("match (by default as the protocol says)")
+    match.add_argument(
+        "--region",
+        metavar="REGION",
+        help="whole, target, a structure's name or pattern, a box X0,Y0,Z0,X1,Y1,Z1 (plan LPS mm), or a volume file (above 0 inside)",
+    )
+    match.add_argument("--margin", type=finite, default=0.0, metavar="MM", help="with --region of structures: match this far around them")
+    match.add_argument("--mode", choices=("grey", "bone", "soft"), help="tissue of the planning CT that is matched")
+    freedom = match.add_mutually_exclusive_group()
+    freedom.add_argument("--translations-only", action="store_true", help="seek shifts alone; the patient is not turned")
+    freedom.add_argument(
+        "--rotation-centre", type=finite, nargs=3, metavar=("X", "Y", "Z"), help="seek turns alone, about this point (plan LPS mm)"
+    )
+    match.add_argument(
+        "--manual-pose", type=existing, metavar="FILE.json", help="a pose set by hand: JSON with plan_from_daily, 4x4, LPS mm"
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print the answer as one JSON object (docs/json.md)")
     output.add_argument("--report", type=Path, metavar="FILE.html", help="write a self-contained report")
@@ -132,6 +151,31 @@ def _answer(options: argparse.Namespace, progress: ProgressCall) -> tuple[Plan, 
         image_table_angle_deg=options.image_table_angle,
         device=options.device,
         progress=progress,
+        **_match_settings(options, plan, protocol.tables),
     ).to_json()
     answer["seconds"] = {"read_plan": plan_read - began, "read_daily": daily_read - plan_read, **answer["seconds"]}
     return plan, daily, answer
+
+
+def _match_settings(options: argparse.Namespace, plan: Plan, tables: ProtocolTables) -> dict[str, Any]:
+    """What the options of the group `match` make of the protocol's own; nothing where none is given."""
+    from dataclasses import replace
+
+    from igrt.registration.options import Freedom, Mode
+    from igrt.verification.match_choice import match_options, pose_of, region_of
+
+    changed: dict[str, Any] = {}
+    if options.region is not None:
+        changed["region"] = region_of(plan, options.region, options.margin, tables)
+    elif options.margin:
+        raise InputError("--margin is given without --region; name the structures that it goes around")
+    if options.mode is not None:
+        changed["mode"] = Mode(options.mode)
+    if options.translations_only:
+        changed["freedom"] = Freedom.TRANSLATIONS
+    if options.rotation_centre is not None:
+        changed |= {"freedom": Freedom.ROTATIONS, "rotation_centre_mm": tuple(options.rotation_centre)}
+    settings: dict[str, Any] = {"options": replace(match_options(plan, tables), **changed)} if changed else {}
+    if options.manual_pose is not None:
+        settings["manual"] = pose_of(options.manual_pose)
+    return settings

@@ -26,6 +26,7 @@ class Level:
 
 
 LEVELS = (
+    Level(window_mm=60.0, spacing_mm=10.0, samples=8_000, scale=1.0, iterations=15, tolerance_mm=0.5),
     Level(window_mm=30.0, spacing_mm=6.0, samples=16_000, scale=1.0, iterations=15, tolerance_mm=0.2),
     Level(window_mm=20.0, spacing_mm=4.0, samples=32_000, scale=1.0, iterations=20, tolerance_mm=0.05),
     Level(window_mm=12.0, spacing_mm=2.5, samples=64_000, scale=1.0, iterations=20, tolerance_mm=0.02),

@@ -15,7 +15,8 @@ from igrt.registration.body import body, grow
 from igrt.registration.field import FieldFinder, FieldOfView
 from igrt.registration.levels import FLOOR_HU, LEVELS, half_window, nearest_index, shrink_factors, shrunk_grid
 
-BODY_LEVEL = 1  # the level whose voxels the body is found on
+BODY_LEVEL = 2  # the level whose voxels the body is found on
+FINE_LEVEL = 3  # the level whose voxels a region is made of
 PLAN_MARGIN_MM = 8.0
 DAILY_MARGIN_MM = 6.0
 BLOCK_MM = 32.0
@@ -23,8 +24,8 @@ SEED = 20240229
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlanLevel:
-    """Local scores of the planning CT on one level's grid; no score beyond the body and its margin."""
+class LevelScores:
+    """Local scores of an image on one level's grid; no score beyond the body and its margin."""
 
     grid: Grid
     scores: NDArray[np.int16]
@@ -41,10 +42,11 @@ class Region:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedPlan:
-    """A planning CT ready to be matched against."""
+    """A planning CT ready to be matched against; `fine` is what masks of a region are made on."""
 
-    levels: tuple[PlanLevel, ...]
+    levels: tuple[LevelScores, ...]
     region: Region
+    fine: Volume
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,11 +59,12 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedDaily:
-    """A daily image ready to be matched: samples by level, about the centre of its grid."""
+    """A daily image ready to be matched: samples by level, about the centre of its grid, and the scores that more can be drawn from."""
 
     centre_mm: NDArray[np.float64]
     levels: tuple[Samples, ...]
     region: Region
+    scores: tuple[LevelScores, ...]
 
 
 class Pyramid:
@@ -114,9 +117,15 @@ def levels_of(pyramid: Pyramid, verbs: Verbs, margin_mm: float) -> tuple[Region,
         half = half_window(grid, level.window_mm)
         window = np.minimum(2 * np.array(half) + 1, hu.shape)  # as much of it as the image can hold
         score = verbs.normalise(hu, seen, half, least=max(int(window.prod()) // 4, 1), floor_hu=FLOOR_HU)
-        score[~near[np.ix_(*nearest_index(grid, coarse))]] = NO_SCORE
+        np.copyto(score, NO_SCORE, where=outside_of(near, grid, coarse))
         scores.append(score)
     return Region(Volume(coarse, pyramid.volumes[BODY_LEVEL]), valid[BODY_LEVEL], patient), scores
+
+
+def outside_of(near: NDArray[np.bool_], grid: Grid, coarse: Grid) -> NDArray[np.bool_]:
+    """(k, j, i) the voxels of `grid` whose nearest voxel of `coarse` is not `near`; an axis at a time, which memory likes better."""
+    k, j, i = nearest_index(grid, coarse)
+    return (~near).take(i, axis=2).take(j, axis=1).take(k, axis=0)
 
 
 def prepare_plan(ct: Volume, verbs: Verbs) -> PreparedPlan:
@@ -124,7 +133,8 @@ def prepare_plan(ct: Volume, verbs: Verbs) -> PreparedPlan:
     pyramid = Pyramid(ct.grid, verbs)
     pyramid.add(0, ct.hu)
     region, scores = levels_of(pyramid, verbs, PLAN_MARGIN_MM)
-    return PreparedPlan(tuple(PlanLevel(grid, score) for grid, score in zip(pyramid.grids, scores, strict=True)), region)
+    levels = tuple(LevelScores(grid, score) for grid, score in zip(pyramid.grids, scores, strict=True))
+    return PreparedPlan(levels, region, Volume(pyramid.grids[FINE_LEVEL], pyramid.volumes[FINE_LEVEL]))
 
 
 class DailyPreparation:
@@ -142,11 +152,11 @@ class DailyPreparation:
         """Every slice is there: normalise and draw the samples."""
         region, scores = levels_of(self._pyramid, self._verbs, DAILY_MARGIN_MM)
         centre = self._pyramid.grid.centre_mm
+        scored = tuple(LevelScores(grid, score) for grid, score in zip(self._pyramid.grids, scores, strict=True))
         samples = tuple(
-            draw_samples(grid, score, level.samples, centre, self._verbs)
-            for level, grid, score in zip(LEVELS, self._pyramid.grids, scores, strict=True)
+            draw_samples(each.grid, each.scores, level.samples, centre, self._verbs) for level, each in zip(LEVELS, scored, strict=True)
         )
-        return PreparedDaily(centre, samples, region)
+        return PreparedDaily(centre, samples, region, scored)
 
 
 def prepare_daily(volume: Volume, verbs: Verbs) -> PreparedDaily:
@@ -160,6 +170,10 @@ def draw_samples(grid: Grid, scores: NDArray[np.int16], wanted: int, centre_mm: 
     """Samples of one level, most where the scores change most; ordered by blocks, so that neighbours lie together in memory."""
     i, j, k = (max(round(BLOCK_MM / step), 1) for step in grid.spacing_mm)
     chosen = verbs.draw(scores, grid.spacing_mm.astype(np.float32), (k, j, i), wanted=wanted, seed=SEED)
-    positions = grid.position_mm(chosen[:, ::-1]) - centre_mm
-    values = scores[tuple(chosen.T)].astype(np.float32) / np.float32(SCORE_UNIT)
-    return Samples(np.ascontiguousarray(positions.T, dtype=np.float32), values)
+    k_index, j_index, i_index = np.ascontiguousarray(chosen.T, dtype=np.intp)
+    affine = grid.mm_from_index
+    positions = np.empty((3, len(chosen)), np.float32)
+    for axis, (a, b, c, origin) in enumerate(affine):
+        positions[axis] = a * i_index + b * j_index + c * k_index + (origin - centre_mm[axis])
+    values = scores[k_index, j_index, i_index].astype(np.float32) / np.float32(SCORE_UNIT)
+    return Samples(positions, values)

@@ -1,20 +1,28 @@
-"""The first pose: translations all around the start, judged on the coarsest level, the best of them followed downhill."""
+"""The first pose: shifts and turns all around the start, judged on the coarsest level, the best of them followed downhill."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
+from igrt.compute.verbs import Verbs
 from igrt.registration.levels import LEVELS
-from igrt.registration.preparation import Samples
-from igrt.registration.solver import LevelProblem, Pose, Solution
+from igrt.registration.preparation import PreparedDaily, PreparedPlan, Samples
+from igrt.registration.solver import LevelProblem, Motions, Pose, Solution
+from igrt.registration.sweep import Sweep
 
-SEARCH_REACH_MM = 64.0
-SEARCH_STEP_MM = 16.0  # about half the window of the coarsest level
-FEW, SOME = 1024, 4096  # samples to judge every translation, and to follow the best
-KEPT, FOLLOWED = 12, 4
+REACH_MM = 80.0
+TURN_DEG = 14.0  # either way and not at all, about each axis
+FEW, SOME = 256, 4096  # samples to judge every pose, and to follow the best
+SURE = 0.12  # cost: what is right ends at 0.06 to 0.16, what is wrong at 0.17 and more (docs/decisions/rigid-search.md)
+KEPT, FOLLOWED = 12, 3
+KEPT_AT_ONCE, FOLLOWED_AT_ONCE = 4, 1
 WIDE_SCALE = 2.0  # a larger robust scale widens the basin
+COARSEST, NEXT = 0, 1
 
 
 def thinned(samples: Samples, wanted: int) -> Samples:
@@ -23,15 +31,52 @@ def thinned(samples: Samples, wanted: int) -> Samples:
     return Samples(np.ascontiguousarray(samples.positions_mm[:, ::step]), np.ascontiguousarray(samples.values[::step]))
 
 
-def search(start: Pose, *, all_samples: LevelProblem, some: LevelProblem, few: LevelProblem) -> Solution:
-    """The best pose within about 60 mm and 15 degrees of `start` on the coarsest level."""
-    steps = np.arange(-SEARCH_REACH_MM, SEARCH_REACH_MM + 1, SEARCH_STEP_MM)
-    poses = [Pose(start.rotation, start.shift_mm + shift) for shift in itertools.product(steps, steps, steps)]
-    order = np.argsort([few.cost(few.evaluate(pose, 1.0)) for pose in poses], kind="stable")
-    followed = [some.solve(poses[n], scale=1.0, iterations=12, tolerance_mm=0.5) for n in order[:KEPT]]
-    followed.sort(key=lambda solution: solution.cost)
-    level, best = LEVELS[0], []
-    for solution in followed[:FOLLOWED]:
-        wide = all_samples.solve(solution.pose, scale=WIDE_SCALE, iterations=25, tolerance_mm=0.5)
-        best.append(all_samples.solve(wide.pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm))
-    return min(best, key=lambda solution: solution.cost)
+class Search:
+    """For the right valley, from up to 80 mm and 20 degrees away along and about every axis, of the motions that are free."""
+
+    def __init__(
+        self, plan: PreparedPlan, daily: PreparedDaily, plan_centre_mm: NDArray[np.float64], verbs: Verbs, motions: Motions
+    ) -> None:
+        self._plan, self._daily, self._centre, self._motions = plan, daily, plan_centre_mm, motions
+        self._some = LevelProblem(plan.levels[COARSEST], thinned(daily.levels[COARSEST], SOME), plan_centre_mm, verbs, motions)
+        self._next = LevelProblem(plan.levels[NEXT], daily.levels[NEXT], plan_centre_mm, verbs, motions)
+
+    def best(self, start: Pose) -> Solution:
+        """The best pose on the second level. Turned starts are tried where shifts alone end at a cost that leaves a doubt."""
+        straight = self._follow(self._ranked(start, [(0.0, 0.0, 0.0)]), kept=KEPT_AT_ONCE, followed=FOLLOWED_AT_ONCE)
+        if straight.cost <= SURE or not self._motions.turn:
+            return straight
+        turns = [(x, y, z) for x, y, z in itertools.product((-TURN_DEG, 0.0, TURN_DEG), repeat=3)]
+        return min(straight, self._follow(self._ranked(start, turns), kept=KEPT, followed=FOLLOWED), key=lambda solution: solution.cost)
+
+    @cached_property
+    def _sweep(self) -> Sweep:
+        few = thinned(self._daily.levels[COARSEST], FEW)
+        return Sweep(self._plan.levels[COARSEST], few, self._centre, REACH_MM if self._motions.translate else 0.0)
+
+    def _ranked(self, start: Pose, turns_deg: Iterable[tuple[float, float, float]]) -> list[Pose]:
+        """The best shifts of every turn, best first: a few of each, so that no turn fills the list."""
+        found: list[tuple[float, Pose]] = []
+        turns = list(turns_deg)
+        each = KEPT_AT_ONCE if len(turns) == 1 else 1
+        for turn in turns:
+            turned = start.moved(np.concatenate([np.zeros(3), np.radians(turn)]), self._motions.about_mm)
+            costs = self._sweep.costs(turned)
+            shifts = self._sweep.shifts_mm
+            found += [
+                (float(costs[n]), Pose(turned.rotation, turned.shift_mm + shifts[n])) for n in np.argsort(costs, kind="stable")[:each]
+            ]
+        return [pose for _, pose in sorted(found, key=lambda one: one[0])]
+
+    def _follow(self, poses: list[Pose], *, kept: int, followed: int) -> Solution:
+        """Downhill from the first `kept` on some samples, from the best `followed` of these on all of the next level."""
+        level = LEVELS[COARSEST]
+        ends = [
+            self._some.solve(pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm) for pose in poses[:kept]
+        ]
+        ends.sort(key=lambda solution: solution.cost)
+        level, best = LEVELS[NEXT], []
+        for end in ends[:followed]:
+            wide = self._next.solve(end.pose, scale=WIDE_SCALE, iterations=25, tolerance_mm=0.5)
+            best.append(self._next.solve(wide.pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm))
+        return min(best, key=lambda solution: solution.cost)

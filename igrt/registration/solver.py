@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from igrt.compute.reference import INLIER_COUNT, INSIDE_COUNT, MATRIX_TERMS, NORMAL_VECTOR, ROBUST_COST
 from igrt.compute.verbs import Verbs
 from igrt.geometry.motion import Frame, RigidMotion
-from igrt.registration.preparation import PlanLevel, Samples
+from igrt.registration.options import Freedom, MatchOptions
+from igrt.registration.preparation import LevelScores, Samples
 
 REACH_MM = 80.0  # rotations are weighed by what they move at this distance from the isocentre
 LARGEST_STEP_MM = 10.0
@@ -18,6 +19,7 @@ LEAST_SHARE = 1 / 8  # of a step, where steps go to and fro
 DAMPING = 1e-4  # of the mean eigenvalue: keeps a step finite along an axis that the samples do not show
 COST_OF_THE_UNSEEN = 0.6  # of a sample beyond the plan's body: what unrelated scores cost on average
 RADIANS = np.array([1.0, 1.0, 1.0, REACH_MM, REACH_MM, REACH_MM])
+ISOCENTRE = np.zeros(3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,10 +48,52 @@ class Pose:
         rotation = u @ v
         return RigidMotion(Frame.PLAN, Frame.DAILY, rotation, self.shift_mm + centres.plan_mm - rotation @ centres.daily_mm)
 
-    def moved(self, small: NDArray[np.float64]) -> Pose:
-        """After a further motion of plan points (tx, ty, tz in mm, wx, wy, wz in rad) about the isocentre."""
+    def moved(self, small: NDArray[np.float64], about_mm: NDArray[np.float64] = ISOCENTRE) -> Pose:
+        """After a further motion of plan points (tx, ty, tz in mm, wx, wy, wz in rad) about a point beside the isocentre (mm)."""
         turn = rotation_of(small[3:])
-        return Pose(turn @ self.rotation, turn @ self.shift_mm + small[:3])
+        return Pose(turn @ self.rotation, turn @ (self.shift_mm - about_mm) + about_mm + small[:3])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motions:
+    """The motions that are free: indices of (tx, ty, tz, wx, wy, wz) about a point, mm from the plan isocentre."""
+
+    free: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    about_mm: NDArray[np.float64] = field(default_factory=lambda: ISOCENTRE)
+
+    @classmethod
+    def of(cls, options: MatchOptions, isocentre_mm: NDArray[np.float64]) -> Motions:
+        """Those that the options leave free."""
+        if options.freedom is Freedom.TRANSLATIONS:
+            return cls((0, 1, 2))
+        if options.freedom is Freedom.ROTATIONS:
+            centre = isocentre_mm if options.rotation_centre_mm is None else np.array(options.rotation_centre_mm)
+            return cls((3, 4, 5), centre - isocentre_mm)
+        return cls()
+
+    @property
+    def basis(self) -> NDArray[np.float64]:
+        """(6, k): what each free motion is about the isocentre, rotations as mm at 80 mm."""
+        x, y, z = self.about_mm / REACH_MM
+        whole = np.eye(6)
+        whole[:3, 3:] = [[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]  # t + w x (p - about) is, about the isocentre, t + about x w
+        return np.asarray(whole[:, list(self.free)])
+
+    def small(self, step_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(6,) the motion about the point (mm, rad) of a step (k,) along the free motions (mm, rotations as mm at 80 mm)."""
+        whole = np.zeros(6)
+        whole[list(self.free)] = step_mm
+        return np.asarray(whole / RADIANS)
+
+    @property
+    def translate(self) -> bool:
+        """Whether shifts are free."""
+        return 0 in self.free
+
+    @property
+    def turn(self) -> bool:
+        """Whether rotations are free."""
+        return 3 in self.free
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +135,10 @@ def normal_matrix(sums: NDArray[np.float64]) -> NDArray[np.float64]:
 class LevelProblem:
     """One level's plan and samples, ready to be evaluated at any pose."""
 
-    def __init__(self, plan: PlanLevel, samples: Samples, plan_centre_mm: NDArray[np.float64], verbs: Verbs) -> None:
+    def __init__(
+        self, plan: LevelScores, samples: Samples, plan_centre_mm: NDArray[np.float64], verbs: Verbs, motions: Motions | None = None
+    ) -> None:
+        self.motions = motions or Motions()
         self._scores = plan.scores
         self._samples = samples
         self._verbs = verbs
@@ -124,20 +171,23 @@ class LevelProblem:
         A step against the one before went past the minimum: from then on steps are halved, down to an eighth, or the fine levels
         could step to and fro for ever.
         """
-        previous, share = np.zeros(6), 1.0
+        motions, basis = self.motions, self.motions.basis
+        previous, share = np.zeros(len(motions.free)), 1.0
         for iteration in range(1, iterations + 1):
             chunks = self.evaluate(pose, scale)
             sums = chunks.sum(axis=0)
-            matrix = normal_matrix(sums) / np.outer(RADIANS, RADIANS)
+            matrix = basis.T @ (normal_matrix(sums) / np.outer(RADIANS, RADIANS)) @ basis
             trace = float(np.trace(matrix))
             if not trace > 0:  # no sample falls on the plan
                 return Solution(pose, self.cost(chunks), iteration, chunks=chunks)
-            step = -np.linalg.solve(matrix + DAMPING * trace / 6 * np.eye(6), sums[NORMAL_VECTOR] / RADIANS)
+            damping = DAMPING * trace / len(matrix) * np.eye(len(matrix))
+            step = -np.linalg.solve(matrix + damping, basis.T @ (sums[NORMAL_VECTOR] / RADIANS))
             share = max(share / 2, LEAST_SHARE) if float(step @ previous) < 0 else share
             previous, step = step, share * step
-            length = float(np.linalg.norm(step[:3]) + np.linalg.norm(step[3:]))
+            small = motions.small(step)
+            length = float(np.linalg.norm(small[:3]) + REACH_MM * np.linalg.norm(small[3:]))
             if length <= tolerance_mm:
                 return Solution(pose, self.cost(chunks), iteration, chunks=chunks)
-            pose = pose.moved(step * min(1.0, LARGEST_STEP_MM / length) / RADIANS)
+            pose = pose.moved(small * min(1.0, LARGEST_STEP_MM / length), motions.about_mm)
         chunks = self.evaluate(pose, scale)
         return Solution(pose, self.cost(chunks), iterations, chunks=chunks)

@@ -45,6 +45,20 @@ CODES: Mapping[str, Code] = {
     "evidence_not_finite": Code(
         "A measure of the match is not a number, or its covariance is not one", "Check the image for damage; image again"
     ),
+    "evidence_whole": Code(
+        "Outside the region that was matched the images do not look alike", "Check that this is the patient and the site of the plan"
+    ),
+    # How it was matched.
+    "match_restricted": Code(
+        "Only a part of the anatomy was matched, or not all motions were sought", "Know what the correction rests on; look at the rest"
+    ),
+    "match_manual": Code("The pose was set by hand", "Look at the difference to the registration and at the evidence of the pose"),
+    "target_position": Code(
+        "How far the soft tissue of the target lies from where the correction puts it", "Look at the target; let the physician decide"
+    ),
+    "target_position_unknown": Code(
+        "The soft tissue of the target could not be matched by itself", "Look at the target: the correction rests on the rest alone"
+    ),
     # Identity and provenance.
     "patient_mismatch": Code("The daily image names another patient than the plan", "Stop: load the right plan or image the right patient"),
     "patient_unknown": Code("The files do not say whose they are", "Make sure by other means that both belong to the patient"),

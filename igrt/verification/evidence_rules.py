@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igrt.registration.match import Evidence, Match
+from igrt.registration.options import Freedom, MatchOptions
 from igrt.verification.codes import found
 from igrt.verification.findings import Finding, Level
 from igrt.verification.protocol import EvidenceTable
 
 # A covariance is symmetric up to rounding, and its least eigenvalue no more negative than rounding makes it.
 COVARIANCE_ROUNDING = 1e-9
+# Of the whole body, where a part was matched: above every stranger at 0.21 and below every right pair that is rigid at 0.80; two breath
+# holds of one deformed lung show 0.53 (docs/decisions/match-options.md).
+WHOLE_SIMILARITY_MIN = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,7 @@ class Rule:
     limit: Callable[[EvidenceTable], float]
     unit: str = ""
     at_least: bool = True
+    applies: Callable[[MatchOptions], bool] = lambda _options: True
 
     def holds(self, evidence: Evidence, table: EvidenceTable) -> bool:
         """False for NaN."""
@@ -56,6 +61,7 @@ RULES: tuple[Rule, ...] = (
         value=lambda e: e.second_start_offset_mm,
         limit=lambda t: t.second_start_offset_min_mm,
         unit="mm",
+        applies=lambda options: options.freedom is not Freedom.ROTATIONS,
     ),
     Rule(
         code="evidence_second_start_offset",
@@ -63,6 +69,7 @@ RULES: tuple[Rule, ...] = (
         value=lambda e: e.second_start_offset_deg,
         limit=lambda t: t.second_start_offset_min_deg,
         unit="°",
+        applies=lambda options: options.freedom is not Freedom.TRANSLATIONS,
     ),
     Rule(
         code="evidence_second_start",
@@ -111,12 +118,26 @@ def judge_evidence(match: Match, table: EvidenceTable) -> tuple[Finding, ...]:
         unbelievable.append(found("evidence_not_finite", sentence, level=Level.STOP))
     if not evidence.converged:
         unbelievable.append(found("evidence_not_converged", "The registration did not settle on a pose.", level=Level.STOP))
-    return (*unbelievable, *(_finding(rule, evidence, table) for rule in RULES if not rule.holds(evidence, table)))
+    if match.whole_similarity is not None and not match.whole_similarity >= WHOLE_SIMILARITY_MIN:
+        unbelievable.append(_another_body(match.whole_similarity))
+    rules = [rule for rule in RULES if rule.applies(match.options)]
+    return (*unbelievable, *(_finding(rule, evidence, table) for rule in rules if not rule.holds(evidence, table)))
 
 
-def evidence_words(evidence: Evidence, table: EvidenceTable) -> tuple[str, ...]:
+def evidence_words(match: Match, table: EvidenceTable) -> tuple[str, ...]:
     """Each rule with what was measured and its limit, for the list of what was checked."""
-    return (*(rule.words(evidence, table) for rule in RULES), f"converged: {'yes' if evidence.converged else 'no'}")
+    words = [rule.words(match.evidence, table) for rule in RULES if rule.applies(match.options)]
+    if match.whole_similarity is not None:
+        words.append(f"similarity of the whole body {_figure(match.whole_similarity)} (at least {_figure(WHOLE_SIMILARITY_MIN)})")
+    return (*words, f"converged: {'yes' if match.evidence.converged else 'no'}")
+
+
+def _another_body(similarity: float) -> Finding:
+    finite = math.isfinite(similarity)
+    sentence = (
+        f"The match cannot be believed: similarity of the whole body {_figure(similarity)} (at least {_figure(WHOLE_SIMILARITY_MIN)})."
+    )
+    return found("evidence_whole", sentence, level=Level.STOP, value=similarity if finite else None, limit=WHOLE_SIMILARITY_MIN)
 
 
 def _finding(rule: Rule, evidence: Evidence, table: EvidenceTable) -> Finding:

@@ -159,6 +159,35 @@ class ChainTable(Table, frozen=True):
     ] = 1.0
 
 
+class TargetPositionTable(Table, frozen=True):
+    """The soft tissue of the target matched beside what the correction rests on; the difference is a finding."""
+
+    margin_mm: Annotated[float, Meta(ge=0, le=100, description="Soft tissue within this of the target is matched, by shifts alone (mm)")]
+    tolerance_mm: Tolerance
+
+
+class MatchTable(Table, frozen=True):
+    """What the match looks at and what it may move. Left out, it is the whole body, all tissue, six motions."""
+
+    mode: Annotated[
+        Literal["grey", "bone", "soft"],
+        Meta(description="Tissue of the planning CT to match: all, bone, or soft tissue away from bone"),
+    ] = "grey"
+    region: Annotated[
+        Literal["whole", "target", "structures"],
+        Meta(description="Part of the planning CT that is matched: the whole, the target, or the structures named in `structures`"),
+    ] = "whole"
+    structures: Annotated[
+        tuple[str, ...], Meta(description='Patterns of structure names, such as "vert*", with `region = "structures"`')
+    ] = ()
+    margin_mm: Annotated[float, Meta(ge=0, le=100, description="What lies within this of target or structures is matched too (mm)")] = 0.0
+    freedom: Annotated[
+        Literal["six", "translations", "rotations"],
+        Meta(description="Motions that are sought: all six, shifts alone, or turns about the isocentre alone; the others stay as planned"),
+    ] = "six"
+    target_position: TargetPositionTable | None = None
+
+
 class ProtocolTables(Table, frozen=True, kw_only=True):
     """A protocol, as its file has it."""
 
@@ -173,6 +202,7 @@ class ProtocolTables(Table, frozen=True, kw_only=True):
     release: ReleaseTable = ReleaseTable()
     verification_image: VerificationImageTable = VerificationImageTable()
     chain: ChainTable = ChainTable()
+    match: MatchTable = MatchTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +234,19 @@ def protocol_of(file: CalibrationFile) -> Protocol:
     for key, tolerance in _tolerances(tables):
         if not tolerance.inform <= tolerance.warn <= tolerance.stop:
             raise reject(file.path, key, msgspec.structs.asdict(tolerance), "does not rise; give inform <= warn <= stop")
+    if (tables.match.region == "structures") != bool(tables.match.structures):
+        raise reject(
+            file.path,
+            "match.structures",
+            list(tables.match.structures),
+            f'does not go with region = "{tables.match.region}"; give both or none',
+        )
     return Protocol(file, tables)
 
 
 def _tolerances(tables: ProtocolTables) -> list[tuple[str, Tolerance]]:
     named = [(table, field) for table in ("setup", "axis", "residual") for field in getattr(tables, table).__struct_fields__]
     found = [(f"{table}.{field}", getattr(getattr(tables, table), field)) for table, field in named]
+    target = tables.match.target_position
+    found += [("match.target_position.tolerance_mm", target.tolerance_mm)] if target else []
     return [(key, value) for key, value in found if isinstance(value, Tolerance)]

@@ -26,6 +26,41 @@ CONE_BEAM = "cone-beam CT"
 Point = tuple[float, float, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutomaticRecord:
+    """The automatic match where a hand set the pose: how far it ended from it (80 mm about the isocentre), why it is refused, if it is."""
+
+    difference_mm: float
+    difference_deg: float
+    reason: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRecord:
+    """The target's soft tissue matched by itself: where it lies (plan LPS mm) from where the correction puts it; None with a reason."""
+
+    region: str
+    shift_mm: Point | None
+    distance_mm: float | None
+    reason: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchRecord:
+    """What the match looked at, and what lies beside it."""
+
+    mode: str = "grey"
+    region: str = "whole"
+    freedom: str = "six"
+    rotation_centre_mm: Point | None = None
+    manual: bool = False
+    whole_similarity: float | None = None
+    automatic: AutomaticRecord | None = None
+    target: TargetRecord | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
     """What library, command and engine give for one plan and one daily image.
@@ -65,6 +100,7 @@ class Answer:
     plan_fingerprint: str
     modality: str = CONE_BEAM
     manual_match: bool = False
+    match: MatchRecord = MatchRecord()
 
     def __post_init__(self) -> None:
         present = [name for name in PROPOSAL_FIELDS if getattr(self, name) is not None]
@@ -88,6 +124,7 @@ class Answer:
             "couch": _couch(self.couch),
             "residuals_mm": None if self.residuals is None else {residual.name: plain(residual) for residual in self.residuals},
             "start_plan_from_daily": _matrix(self.start),
+            "match": plain(self.match),
             **same,
         }
 
@@ -100,6 +137,7 @@ class Answer:
             same = {
                 name: _part(_with_nan(tables[name]) if name == "evidence" else tables[name], kind) for name, kind in _SAME_IN_JSON.items()
             }
+            matched = _match(tables.get("match", {}))
             residuals = tables["residuals_mm"]
             return cls(
                 plan_from_daily=_motion(tables["plan_from_daily"]),
@@ -107,6 +145,7 @@ class Answer:
                 couch=_part(tables["couch"], CouchAnswer | None),
                 residuals=None if residuals is None else _part(list(residuals.values()), tuple[PointResidual, ...]),
                 start=RigidMotion.from_matrix(tables["start_plan_from_daily"], target=Frame.PLAN, source=Frame.DAILY),
+                match=matched,
                 **same,
             )
         except (KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as problem:
@@ -163,6 +202,14 @@ def _with_nan(evidence: Mapping[str, Any] | None) -> dict[str, Any] | None:
         name: [math.nan if inner is None else inner for inner in value] if isinstance(value, list) else math.nan if value is None else value
         for name, value in evidence.items()
     }
+
+
+def _match(table: Mapping[str, Any]) -> MatchRecord:
+    """As written; the default where an earlier igrt wrote none."""
+    nested = {name: table.get(name) for name in ("automatic", "target")}
+    whole = {name: None if part is None else {**part, "evidence": _with_nan(part["evidence"])} for name, part in nested.items()}
+    record: MatchRecord = _part({**table, **whole}, MatchRecord)
+    return record
 
 
 def _matrix(motion: RigidMotion | None) -> list[list[float]] | None:

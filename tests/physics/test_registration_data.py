@@ -12,6 +12,7 @@ from igrt.compute.volume import Volume
 from igrt.geometry.grid import Grid
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.match import Match
+from igrt.registration.options import MatchOptions, Mode
 from igrt.registration.preparation import prepare_daily, prepare_plan
 from igrt.registration.rigid import match_rigid
 from igrt.verification.evidence_rules import judge_evidence
@@ -40,8 +41,9 @@ class Pair:
         self.plan = prepare_plan(load(folder / truth["plan"], Frame.PLAN), VERBS)
         self.daily = prepare_daily(load(folder / truth["daily"], Frame.DAILY), VERBS)
 
-    def match(self, start: RigidMotion | None = None) -> Match:
-        return match_rigid(self.plan, self.daily, start=start or self.start, isocentre_mm=self.isocentre_mm, verbs=VERBS)
+    def match(self, start: RigidMotion | None = None, options: MatchOptions | None = None) -> Match:
+        settings = {"isocentre_mm": self.isocentre_mm, "verbs": VERBS, "options": options}
+        return match_rigid(self.plan, self.daily, start=start or self.start, **settings)
 
     def errors_mm(self, answer: RigidMotion) -> np.ndarray:
         """Displacements over a grid within 80 mm of the plan isocentre along each axis."""
@@ -96,6 +98,25 @@ def test_capture_from_40_mm_and_10_degrees(pair) -> None:
         match = pair.match(about @ pair.truth)
         assert pair.errors_mm(match.plan_from_daily).mean() < 0.6
         assert match.evidence.second_start_difference_mm < 0.5
+
+
+def vertebrae_mm(pair: Pair) -> np.ndarray:
+    """Bone of the planning CT behind the middle of the body, within 35 mm of its midline and 80 mm of the isocentre along the patient."""
+    volume, body = pair.plan.region.volume, pair.plan.region.body
+    inside, bone = (volume.grid.position_mm(np.argwhere(mask)[:, ::-1]) for mask in (body, body & (volume.hu > 200)))
+    x, y, _ = np.median(inside, axis=0)
+    near = (np.abs(bone[:, 0] - x) < 35) & (bone[:, 1] > y) & (np.abs(bone[:, 2] - pair.isocentre_mm[2]) < 80)
+    return bone[near]
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+def test_bone_alone_is_right_at_the_vertebrae(pair) -> None:
+    match = pair.match(options=MatchOptions(mode=Mode.BONE))
+    points = vertebrae_mm(pair)
+    off_mm = np.linalg.norm(match.plan_from_daily.apply(pair.truth.inverse().apply(points)) - points, axis=1)
+    assert len(points) > 1000
+    assert off_mm.max() < 0.5
+    assert judge_evidence(match, load_protocol().tables.evidence) == ()
 
 
 def test_another_patient_or_site_does_not_resemble(shared_data, pairs) -> None:

@@ -1,18 +1,24 @@
 """verify() with the registration that ships, on a small analytic body sampled twice."""
 
+import json
+
 import numpy as np
 import pytest
 
 from igrt.answer import verify
 from igrt.compute import device
 from igrt.compute.volume import Volume
+from igrt.errors import InputError
 from igrt.geometry.grid import Grid
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import Correction, fixed_from_daily, fixed_from_plan
 from igrt.images.records import Daily, Plan, PlanIdentity
+from igrt.registration.options import Clipbox, Freedom, MatchOptions, Mode
 from igrt.registration.preparation import DailyPreparation, prepare_plan
-from igrt.verification.findings import Outcome
+from igrt.verification.findings import Outcome, Verdict
+from igrt.verification.protocol import load_protocol
+from igrt.verification.record import Answer, MatchRecord
 from tests.answer_cases import NOW, box
 
 ISOCENTRE_MM = np.array([5.0, -10.0, 20.0])
@@ -96,3 +102,58 @@ def test_another_patients_anatomy_is_refused_by_evidence_alone(plan):
     assert result.outcome is Outcome.REFUSED
     assert result.plan_from_daily is None
     assert result.reason.startswith("The match cannot be believed")
+
+
+def test_the_default_says_that_all_was_matched(answer):
+    assert answer.match == MatchRecord()
+
+
+def test_a_part_of_the_anatomy_and_the_motions_that_are_sought_stand_in_the_answer(plan, daily, answer):
+    options = MatchOptions(region=Clipbox((-50, -50, -40), (55, 35, 75)), freedom=Freedom.TRANSLATIONS)
+    result = verify(plan, daily, now=NOW, options=options)
+    assert (result.match.region, result.match.freedom) == ("box -50 -50 -40 to 55 35 75 mm", "translations")
+    assert result.match.whole_similarity is not None
+    assert "match_restricted" in {finding.code for finding in result.findings}
+    again = Answer.from_json(json.loads(json.dumps(result.to_json())))
+    assert again.match == result.match
+
+
+def test_a_manual_pose_where_the_match_ended_gives_the_same_correction(plan, daily, answer):
+    result = verify(plan, daily, now=NOW, manual=answer.plan_from_daily)
+    assert result.outcome is Outcome.ACCEPTED
+    assert result.verdict is not Verdict.PROCEED
+    assert result.evidence.similarity == pytest.approx(answer.evidence.similarity, rel=1e-6)
+    assert result.match.manual
+    assert result.match.automatic.difference_mm == pytest.approx(0, abs=1e-6)
+    assert result.match.automatic.reason == ""
+    assert result.reason.startswith("The pose was set by hand")
+    for axis in ("lateral_mm", "longitudinal_mm", "vertical_mm", "pitch_deg", "roll_deg", "yaw_deg"):
+        assert getattr(result.correction, axis) == pytest.approx(getattr(answer.correction, axis), abs=1e-6)
+    assert Answer.from_json(json.loads(json.dumps(result.to_json()))).match == result.match
+
+
+def test_a_manual_pose_of_a_strangers_image_is_a_stop_and_says_why(plan, answer):
+    result = verify(plan, daily_of(seed=4), now=NOW, manual=answer.plan_from_daily)
+    assert (result.outcome, result.verdict) == (Outcome.ACCEPTED, Verdict.STOP)
+    assert "evidence_similarity" in {finding.code for finding in result.findings}
+    assert result.match.automatic.reason.startswith("The match cannot be believed")
+
+
+def test_the_target_is_matched_beside_the_bones_where_the_protocol_asks(plan, daily, tmp_path):
+    file = tmp_path / "dual.toml"
+    text = load_protocol(None, tmp_path).file.path.read_text()
+    file.write_text(text + "\n[match.target_position]\nmargin_mm = 10.0\ntolerance_mm = { inform = 1.0, warn = 2.0, stop = 4.0 }\n")
+    result = verify(plan, daily, now=NOW, protocol=str(file), site=tmp_path)
+    (finding,) = [f for f in result.findings if f.code in ("target_position", "target_position_unknown")]
+    assert result.match.target.region == "CTV and 10 mm around"
+    if finding.code == "target_position":
+        assert finding.value == result.match.target.distance_mm
+        assert finding.value < 1.0
+    assert result.checked[-1] == "soft tissue of the target beside the match"
+    assert Answer.from_json(json.loads(json.dumps(result.to_json()))).match == result.match
+
+
+def test_a_matcher_of_the_callers_own_takes_no_options(plan, daily, answer):
+    for settings in ({"options": MatchOptions(mode=Mode.BONE)}, {"manual": answer.plan_from_daily}):
+        with pytest.raises(InputError, match="takes no options and no manual pose"):
+            verify(plan, daily, now=NOW, matcher=lambda *_: None, **settings)

@@ -132,6 +132,38 @@ def test_volume_files_need_an_isocentre_and_a_position(usage, capsys):
     assert "states no patient position; give --position" in capsys.readouterr().err
 
 
+def test_the_match_can_be_restricted_and_the_answer_says_so(usage, capsys):
+    main([*usage, "--region=-60,-60,-50,60,60,50", "--mode", "grey", "--translations-only", "--json"])
+    match = json.loads(capsys.readouterr().out)["match"]
+    assert (match["region"], match["freedom"], match["manual"]) == ("box -60 -60 -50 to 60 60 50 mm", "translations", False)
+
+
+def test_a_pose_set_by_hand_is_judged_beside_the_automatic_one(usage, tmp_path, capsys):
+    pose = tmp_path / "pose.json"
+    pose.write_text(json.dumps({"plan_from_daily": [[1, 0, 0, -2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]}))
+    code = main([*usage, "--manual-pose", str(pose), "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    assert code in (1, 2)
+    assert answer["outcome"] == "accepted"
+    assert set(answer["match"]["automatic"]) == {"difference_mm", "difference_deg", "reason", "evidence"}
+    assert answer["plan_from_daily"][0][3] == -2.0
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--margin", "5"], "--margin is given without --region"),
+        (["--region", "liver"], "the plan has none"),
+        (["--region", "1,2,3"], "give six"),
+        (["--translations-only", "--rotation-centre", "0", "0", "0"], "not allowed with"),
+        (["--mode", "teeth"], "invalid choice"),
+    ],
+)
+def test_a_match_that_cannot_be_is_bad_input(usage, capsys, flags, sentence):
+    assert main([*usage, *flags]) == 4
+    assert sentence in capsys.readouterr().err
+
+
 def key_paths(value: object, path: str = "") -> set[str]:
     """Every key of an answer as docs/json.md writes it."""
     if path.removesuffix("[]") in LEAVES:
@@ -145,7 +177,7 @@ def key_paths(value: object, path: str = "") -> set[str]:
     return {path}
 
 
-LEAVES = {"couch.made", "couch.target", "couch.delta"}
+LEAVES = {"couch.made", "couch.target", "couch.delta", "match.automatic", "match.target"}
 LISTS_OF_TEXT = {"couch.limited"}
 
 

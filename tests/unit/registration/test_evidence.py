@@ -17,9 +17,10 @@ from igrt.registration.evidence import (
     inverse_curvature,
     largest_displacement_mm,
     observability,
-    overlap_and_similarity,
+    resemblance,
     settled,
 )
+from igrt.registration.options import MatchOptions
 from igrt.registration.preparation import prepare_daily, prepare_plan
 from igrt.registration.solver import RADIANS, Centres, LevelProblem, Pose, Solution, normal_matrix
 from tests.registration_cases import ISOCENTRE_MM, axis_angle, daily_grid, grid_about, image, motion
@@ -27,6 +28,12 @@ from tests.registration_cases import ISOCENTRE_MM, axis_angle, daily_grid, grid_
 VERBS = cpu.CpuVerbs(cpu.BEST)
 PLAN = prepare_plan(image(grid_about((0, 0, 0))), VERBS)
 DAILY = prepare_daily(image(daily_grid(), motion(), gain=0.8, offset=40, noise=10), VERBS)
+
+
+def overlap_and_similarity(plan, daily, pose, verbs) -> tuple[float, float]:
+    found = resemblance(plan, daily, pose, verbs, options=MatchOptions())
+    assert (found.region_shown, found.region_similarity) == (found.overlap, found.similarity)
+    return found.overlap, found.similarity
 
 
 def test_similarity_is_high_at_the_truth_and_falls_away_from_it() -> None:
@@ -127,7 +134,7 @@ def test_noise_has_no_curvature() -> None:
     other = Volume(daily_grid(), np.random.default_rng(2).normal(0, 100, (30, 76, 80)).astype(np.int16))
     plan, daily = prepare_plan(noise, VERBS), prepare_daily(other, VERBS)
     centres = Centres(ISOCENTRE_MM, daily.centre_mm)
-    problem = LevelProblem(plan.levels[1], daily.levels[1], ISOCENTRE_MM, VERBS)
+    problem = LevelProblem(plan.levels[2], daily.levels[2], ISOCENTRE_MM, VERBS)
     pose = Pose.of(motion(), centres)
     sums = problem.evaluate(pose, 1.0).sum(axis=0)
     steepness = normal_matrix(sums) / np.outer(RADIANS, RADIANS) / sums[INSIDE_COUNT]

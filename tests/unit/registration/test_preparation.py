@@ -82,8 +82,9 @@ def test_the_pyramid_holds_block_means() -> None:
 def test_samples_lie_on_the_body_and_are_about_as_many_as_asked() -> None:
     plan = prepare_plan(image(grid_about((0, 0, 0))), VERBS)
     daily = prepare_daily(image(daily_grid(), motion()), VERBS)
-    for level, samples, on_plan in zip(LEVELS, daily.levels, plan.levels, strict=True):
-        assert 0.3 * level.samples < len(samples.values) < 1.1 * level.samples
+    for level, samples, scored, on_plan in zip(LEVELS, daily.levels, daily.scores, plan.levels, strict=True):
+        voxels = int((scored.scores != NO_SCORE).sum())  # fewer, where the voxels are large
+        assert min(0.3 * level.samples, 0.7 * voxels) < len(samples.values) < 1.1 * level.samples
         position = motion().apply(samples.positions_mm.T + daily.centre_mm)
         assert (np.linalg.norm(position / (122, 92, 320), axis=1) < 1).all()  # half axes of the body and the margin
         index = np.rint(on_plan.grid.index_ijk(position)).astype(int)

@@ -5,8 +5,8 @@ import pytest
 
 from igrt.compute import cpu
 from igrt.registration.preparation import Samples, prepare_daily, prepare_plan
-from igrt.registration.search import FEW, SOME, search, thinned
-from igrt.registration.solver import Centres, LevelProblem, Pose
+from igrt.registration.search import Search, thinned
+from igrt.registration.solver import Centres, Motions, Pose
 from tests.registration_cases import ISOCENTRE_MM, daily_grid, displacement_mm, grid_about, image, motion
 
 VERBS = cpu.CpuVerbs(cpu.BEST)
@@ -19,9 +19,8 @@ DAILY = prepare_daily(image(daily_grid(), TRUTH, noise=10), VERBS)
 @pytest.mark.parametrize("degrees", [-7, 3, 13])
 def test_from_40_mm_and_10_degrees_away(shift, degrees) -> None:
     centres = Centres(ISOCENTRE_MM, DAILY.centre_mm)
-    problems = [LevelProblem(PLAN.levels[0], thinned(DAILY.levels[0], n), ISOCENTRE_MM, VERBS) for n in (10**9, SOME, FEW)]
     start = Pose.of(motion(np.add(shift, (5, -8, 6)), degrees=degrees), centres)
-    found = search(start, all_samples=problems[0], some=problems[1], few=problems[2])
+    found = Search(PLAN, DAILY, ISOCENTRE_MM, VERBS, Motions()).best(start)
     assert displacement_mm(TRUTH, found.pose.plan_from_daily(centres)).max() < 3
 
 

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from igrt.compute import cpu
-from igrt.registration.preparation import PlanLevel, Samples, prepare_daily, prepare_plan
+from igrt.registration.levels import LEVELS
+from igrt.registration.preparation import LevelScores, Samples, prepare_daily, prepare_plan
+from igrt.registration.search import COARSEST
 from igrt.registration.solver import Centres, LevelProblem, Pose, normal_matrix, rotation_of
 from tests.registration_cases import ISOCENTRE_MM, axis_angle, daily_grid, displacement_mm, grid_about, image, motion
 
@@ -43,7 +45,7 @@ def test_a_further_motion_turns_about_the_isocentre() -> None:
     np.testing.assert_allclose(moved.apply(points), expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("level", range(4))
+@pytest.mark.parametrize("level", range(len(LEVELS)))
 def test_each_level_finds_a_small_motion(level) -> None:
     truth = motion((1.5, -1.0, 2.0), degrees=1.0)
     plan = prepare_plan(image(grid_about((0, 0, 0))), VERBS)
@@ -52,7 +54,8 @@ def test_each_level_finds_a_small_motion(level) -> None:
     problem = LevelProblem(plan.levels[level], daily.levels[level], ISOCENTRE_MM, VERBS)
     solution = problem.solve(Pose.of(motion(), centres), scale=1.0, iterations=40, tolerance_mm=0.01)
     assert solution.iterations < 40
-    assert displacement_mm(truth, solution.pose.plan_from_daily(centres)).max() < 1.0
+    near_mm = 2.5 if level == COARSEST else 1.0  # the coarsest serves the search alone
+    assert displacement_mm(truth, solution.pose.plan_from_daily(centres)).max() < near_mm
     assert solution.inliers > 0.95
     matrix = normal_matrix(solution.chunks.sum(axis=0))
     np.testing.assert_allclose(matrix, matrix.T)
@@ -60,7 +63,7 @@ def test_each_level_finds_a_small_motion(level) -> None:
 
 
 def test_no_sample_on_the_plan_ends_at_once() -> None:
-    plan = PlanLevel(grid_about((0, 0, 0), shape_kji=(5, 5, 5)), np.zeros((5, 5, 5), np.int16))
+    plan = LevelScores(grid_about((0, 0, 0), shape_kji=(5, 5, 5)), np.zeros((5, 5, 5), np.int16))
     samples = Samples(np.full((3, 300), 500, np.float32), np.zeros(300, np.float32))
     solution = LevelProblem(plan, samples, ISOCENTRE_MM, VERBS).solve(
         Pose(axis_angle((0, 0, 1), 5), np.zeros(3)), scale=1.0, iterations=5, tolerance_mm=0.1
@@ -71,7 +74,7 @@ def test_no_sample_on_the_plan_ends_at_once() -> None:
 
 
 def test_a_plan_without_contrast_does_not_move() -> None:
-    plan = PlanLevel(grid_about(ISOCENTRE_MM, shape_kji=(9, 9, 9)), np.zeros((9, 9, 9), np.int16))
+    plan = LevelScores(grid_about(ISOCENTRE_MM, shape_kji=(9, 9, 9)), np.zeros((9, 9, 9), np.int16))
     samples = Samples(np.random.default_rng(1).uniform(-5, 5, (3, 300)).astype(np.float32), np.ones(300, np.float32))
     solution = LevelProblem(plan, samples, ISOCENTRE_MM, VERBS).solve(
         Pose(np.eye(3), np.zeros(3)), scale=1.0, iterations=5, tolerance_mm=0.1

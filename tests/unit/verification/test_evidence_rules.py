@@ -8,7 +8,7 @@ from igrt.verification.codes import CODES
 from igrt.verification.evidence_rules import RULES, evidence_words, judge_evidence
 from igrt.verification.findings import Level
 from igrt.verification.protocol import load_protocol
-from tests.answer_cases import GOOD, make_daily, make_match, make_plan
+from tests.answer_cases import make_daily, make_match, make_plan
 
 TABLE = load_protocol().tables.evidence
 PLAN, DAILY = make_plan(), make_daily()
@@ -97,7 +97,8 @@ def test_everything_wrong_names_everything():
 
 
 def test_words_state_value_and_limit_of_every_rule():
-    words = evidence_words(GOOD, TABLE)
+    match = make_match(PLAN, DAILY)
+    words = evidence_words(match, TABLE)
     assert len(words) == len(RULES) + 1
     assert words[0] == f"overlap of the daily anatomy with the planning CT 0.99 (at least {TABLE.overlap_min:g})"
-    assert "not a number" in evidence_words(dataclasses.replace(GOOD, overlap=math.nan), TABLE)[0]
+    assert "not a number" in evidence_words(make_match(PLAN, DAILY, overlap=math.nan), TABLE)[0]
