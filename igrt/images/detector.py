@@ -12,7 +12,7 @@ from igrt.images.radiographs import KvConventions, PixelSense, Radiograph
 Floats = NDArray[np.float32]
 
 DEAD_DEVIATIONS = 8.0  # off the median of its neighbours, in robust standard deviations of all such differences
-GLARE_SHARE = 0.5  # of the darkest exposed pixels: what scatter and veiling glare add everywhere
+GLARE_SHARE = 0.25  # of the darkest exposed pixels: what scatter and veiling glare add everywhere
 DARK_PERCENT, BRIGHT_PERCENT = 0.5, 99.5
 LEAST_SHARE = 1e-4  # of the brightest: what a pixel that saw nothing counts as
 MOST_INTEGRAL = 12.0  # no patient absorbs more
@@ -46,12 +46,16 @@ def line_integrals(image: Radiograph, conventions: KvConventions) -> tuple[Float
 
 
 def without_dead_pixels(values: Floats) -> Floats:
-    """The image with every pixel that is far off the median of its 3 by 3 neighbours replaced by it."""
+    """The image with every pixel that is far above or below all eight neighbours replaced by their median."""
     median = np.asarray(cv2.medianBlur(values, 3), np.float32)
     off = np.abs(values - median)
-    spread = DEVIATION_OF_MEDIAN * float(np.median(off))
-    local = np.asarray(cv2.blur(off, (15, 15)), np.float32)  # the panel's noise here, and its edges
-    dead = (off > DEAD_DEVIATIONS * spread) & (off > DEAD_DEVIATIONS * local)
+    spread = DEAD_DEVIATIONS * DEVIATION_OF_MEDIAN * np.float32(np.median(off))
+    local = DEAD_DEVIATIONS * np.asarray(cv2.blur(off, (7, 7)), np.float32)  # the panel's noise here
+    around = np.ones((3, 3), np.uint8)
+    around[1, 1] = 0
+    above = values - cv2.dilate(values, around, borderType=cv2.BORDER_REPLICATE)
+    below = cv2.erode(values, around, borderType=cv2.BORDER_REPLICATE) - values
+    dead = (np.maximum(above, below) > spread) & (off > local)
     return np.where(dead, median, values)
 
 

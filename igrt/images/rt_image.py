@@ -30,11 +30,13 @@ def is_rt_image(file: Elements) -> bool:
     return file.sop_class == RTImageStorage
 
 
-def read_radiographs(files: Sequence[Elements], *, stated_position: PatientPosition | None, source: str) -> Radiographs:
+def read_radiographs(
+    files: Sequence[Elements], *, stated_position: PatientPosition | None, source: str, notes: tuple[str, ...] = ()
+) -> Radiographs:
     """The radiographs in RT Image files of one patient; InputError where one is none, or where they do not belong together."""
     for file in files:
         if not is_rt_image(file):
-            raise InputError(f"{file.path} is no RT Image; give one folder or volume of a cone-beam CT, or RT Images alone")
+            raise InputError(f"{file.path} is no RT Image; give a cone-beam CT, or RT Images alone")
     positions = [(patient_position(text, str(file.path)), file.path.name) for file in files if (text := file.text("PatientPosition"))]
     images = tuple(read_radiograph(file.path) for file in files)
     return Radiographs(
@@ -42,7 +44,7 @@ def read_radiographs(files: Sequence[Elements], *, stated_position: PatientPosit
         position=agreed_position(stated_position, [*positions, *([] if positions else [(None, "the radiograph")])], source),
         patient_id=one_patient(files, source),
         source=source,
-        notes=tuple(f"{image.source} states no tube voltage; 100 kV is taken." for image in images if image.kvp is None),
+        notes=notes + tuple(f"{image.source} states no tube voltage; 100 kV is taken." for image in images if image.kvp is None),
     )
 
 
