@@ -19,11 +19,14 @@ from igrt.compute import device as devices
 from igrt.errors import InputError
 from igrt.geometry.couch import CouchPosition, couch_move
 from igrt.geometry.motion import Frame, RigidMotion
-from igrt.geometry.setup import correction_motion, fixed_from_plan, start_pose
+from igrt.geometry.setup import ImageAxes, correction_motion, fixed_from_plan, start_pose
+from igrt.images.radiographs import Radiographs, agreed_table_angle
 from igrt.images.records import Daily, Plan
 from igrt.registration.match import Match
 from igrt.registration.preparation import PreparedDaily, PreparedPlan, prepare_daily, prepare_plan
+from igrt.registration.projection import RadiographMatch, match_radiographs
 from igrt.registration.rigid import match_rigid
+from igrt.verification import radiograph_case
 from igrt.verification.checks import FactCheck, Facts, Findings, ProposalCheck, check_facts, check_proposal, checked_words
 from igrt.verification.correction import Proposal, covariance_in_fixed, propose
 from igrt.verification.evidence_rules import evidence_words, judge_evidence
@@ -32,6 +35,7 @@ from igrt.verification.isocentre import daily_isocentre
 from igrt.verification.machine import ImagePose, MachineProfile, load_machine
 from igrt.verification.points import JudgedPoints, judged_points
 from igrt.verification.protocol import OrganTable, Protocol, TargetTable, load_protocol
+from igrt.verification.radiograph_rules import judge_radiographs, partial_findings, radiograph_words, radiographs_answer
 from igrt.verification.record import Answer
 from igrt.verification.verdict import verdict
 
@@ -45,7 +49,7 @@ FACTS_CHECKED = checked_words(FactCheck)
 class Matcher(CallableProtocol):
     """Finds the pose of a daily image from a start; by default `match_rigid` on the chosen device."""
 
-    def __call__(self, plan: Plan, daily: Daily, start: RigidMotion) -> Match:
+    def __call__(self, plan: Plan, daily: Daily | Radiographs, start: RigidMotion) -> Match:
         """The match that begins at `start` (`plan_from_daily`)."""
 
 
@@ -54,7 +58,7 @@ class _Case:
     """What is to be answered, complete and consistent."""
 
     plan: Plan
-    daily: Daily
+    daily: Daily | Radiographs
     facts: Facts
     isocentre_mm: NDArray[np.float64]
     isocentre_from: str
@@ -73,6 +77,7 @@ class _Judgement:
     refusing: Findings
     checked: tuple[str, ...]
     proposal: Proposal | None = None
+    partial: bool = False
 
 
 @dataclass(slots=True)
@@ -93,7 +98,7 @@ class _Stages:
 
 def verify(
     plan: Plan,
-    daily: Daily,
+    daily: Daily | Radiographs,
     *,
     machine: str | MachineProfile | None = None,
     protocol: str | Protocol | None = None,
@@ -137,21 +142,27 @@ def verify(
     name = "the caller's matcher"
     if matcher is None:
         chosen = devices.choose(device)
-        name, matcher = chosen.name, _matcher(chosen, prepared_plan, prepared_daily, stages)
+        name = chosen.name
+        if isinstance(daily, Radiographs):
+            matcher = _radiograph_matcher(chosen, profile, stages)
+        else:
+            matcher = _matcher(chosen, prepared_plan, prepared_daily, stages)
     match = matcher(plan, daily, case.start)
     with stages.stage("judge"):
         judgement = _judge(case, match, findings)
     return _answer(case, judgement, device=name, seconds=stages.seconds, match=match)
 
 
-def _require_another_image(plan: Plan, daily: Daily) -> None:
+def _require_another_image(plan: Plan, daily: Daily | Radiographs) -> None:
     """InputError where the daily image is the planning CT: it would match perfectly, whoever lies on the couch."""
+    if isinstance(daily, Radiographs):
+        return
     same_series = daily.series_uid is not None and daily.series_uid == plan.identity.series_uid
     if same_series or np.array_equal(plan.ct.hu, daily.volume.hu):
         raise InputError(f"{daily.source} is the planning CT itself, not the day's image; give the image that was taken today")
 
 
-def _case(plan: Plan, daily: Daily, facts: Facts, couch_start: CouchPosition | None, table_angle_deg: float) -> _Case:
+def _case(plan: Plan, daily: Daily | Radiographs, facts: Facts, couch_start: CouchPosition | None, table_angle_deg: float) -> _Case:
     """InputError where something does not fit together: said before the registration, not after it."""
     if not math.isfinite(table_angle_deg):
         raise InputError(f"table_angle_deg is {table_angle_deg}; give the IEC 61217 patient support angle in degrees")
@@ -160,18 +171,22 @@ def _case(plan: Plan, daily: Daily, facts: Facts, couch_start: CouchPosition | N
             f"{daily.source}: the daily image is {daily.position}, the plan ({plan.source}) is {plan.position}; "
             "choose the set-up of this position, or correct the position that is wrong"
         )
-    isocentre, source = daily_isocentre(plan, daily, facts.machine)
     image = facts.machine.tables.image
+    if isinstance(daily, Radiographs):
+        agreed_table_angle(daily.images, table_angle_deg)
+        isocentre, source = np.array(plan.isocentre_mm), "at the coordinates of the plan isocentre, where radiographs have it"
+    else:
+        isocentre, source = daily_isocentre(plan, daily, facts.machine)
     nominal = start_pose(
         plan_isocentre_mm=plan.isocentre_mm,
         daily_isocentre_mm=isocentre,
         plan_position=plan.position,
         daily_position=daily.position,
         table_angle_deg=table_angle_deg,
-        image_axes=image.axes_at_table_angle,
+        image_axes=_axes_of(daily, facts.machine),
     )
     goal = fixed_from_plan(isocentre_mm=plan.isocentre_mm, position=plan.position, table_angle_deg=table_angle_deg)
-    couch_start = None if image.pose is ImagePose.AFTER_CORRECTION else couch_start
+    couch_start = None if image.pose is ImagePose.AFTER_CORRECTION and isinstance(daily, Daily) else couch_start
     still = RigidMotion.identity(target=Frame.FIXED, source=Frame.FIXED)
     couch_move(  # a start that does not fit the couch or the table angle fails here
         still, model=facts.machine.couch, reference_mm=np.zeros(3), scatter_mm2=None, start=couch_start, table_angle_deg=table_angle_deg
@@ -191,6 +206,11 @@ def _case(plan: Plan, daily: Daily, facts: Facts, couch_start: CouchPosition | N
     )
 
 
+def _axes_of(daily: Daily | Radiographs, machine: MachineProfile) -> ImageAxes:
+    """Radiographs stay with the room; a volume's axes are the profile's word."""
+    return ImageAxes.ROOM if isinstance(daily, Radiographs) else machine.tables.image.axes_at_table_angle
+
+
 @lru_cache(maxsize=1)
 def _points_of(plan: Plan, table_angle_deg: float, target: TargetTable, organs: OrganTable) -> JudgedPoints:
     """The judged points of a plan; kept for the next daily image of the same plan, since structures take as long as a match."""
@@ -198,10 +218,27 @@ def _points_of(plan: Plan, table_angle_deg: float, target: TargetTable, organs: 
     return judged_points(plan, goal, target, organs)
 
 
+def _radiograph_matcher(device: devices.Device, machine: MachineProfile, stages: _Stages) -> Matcher:
+    """`match_radiographs` on the device, with the conventions of the machine profile."""
+
+    def match(plan: Plan, daily: Daily | Radiographs, start: RigidMotion) -> Match:
+        assert isinstance(daily, Radiographs)
+        verbs = radiograph_case.verbs_of(device)
+        with stages.stage("prepare_daily"):
+            moving = radiograph_case.prepare_daily(plan, daily, machine.kv)
+        with stages.stage("prepare_plan"):
+            fixed = radiograph_case.prepare_plan(plan, verbs.instruction_set)
+        with stages.stage("register") as progress:
+            return match_radiographs(fixed, moving, start=start, isocentre_mm=plan.isocentre_mm, verbs=verbs, progress=progress)
+
+    return match
+
+
 def _matcher(device: devices.Device, prepared_plan: PreparedPlan | None, prepared_daily: PreparedDaily | None, stages: _Stages) -> Matcher:
     """`match_rigid` on the device; prepares what is not prepared."""
 
-    def match(plan: Plan, daily: Daily, start: RigidMotion) -> Match:
+    def match(plan: Plan, daily: Daily | Radiographs, start: RigidMotion) -> Match:
+        assert isinstance(daily, Daily)
         fixed, moving = prepared_plan, prepared_daily
         if fixed is None:
             with stages.stage("prepare_plan"):
@@ -218,10 +255,16 @@ def _matcher(device: devices.Device, prepared_plan: PreparedPlan | None, prepare
 def _judge(case: _Case, match: Match, findings: Findings) -> _Judgement:
     """Evidence first; tolerances only for a match that can be believed, and only the re-set-up limit where it is exceeded."""
     table = case.facts.protocol.tables.evidence
-    checked = FACTS_CHECKED + evidence_words(match.evidence, table)
-    unbelievable = judge_evidence(match, table)
+    if isinstance(match, RadiographMatch):
+        words, unbelievable = radiograph_words(match), judge_radiographs(match)
+    else:
+        words, unbelievable = evidence_words(match.evidence, table), judge_evidence(match, table)
+    checked = FACTS_CHECKED + words
     if unbelievable:
         return _Judgement(findings + unbelievable, unbelievable, checked)
+    if isinstance(match, RadiographMatch) and match.in_plane is not None:
+        seen = partial_findings(match.in_plane, case.facts.protocol.tables.setup.translation_mm)
+        return _Judgement(findings + seen, (), checked, partial=True)
     proposal = _propose(case, match)
     more, refusing = check_proposal(case.facts, proposal)
     if refusing:
@@ -239,7 +282,7 @@ def _propose(case: _Case, match: Match) -> Proposal:
         plan_position=plan.position,
         daily_position=case.daily.position,
         table_angle_deg=case.table_angle_deg,
-        image_axes=case.facts.machine.tables.image.axes_at_table_angle,
+        image_axes=_axes_of(case.daily, case.facts.machine),
     )
     return propose(
         correction,
@@ -258,10 +301,13 @@ def _answer(
 ) -> Answer:
     """An accepted answer where there is a proposal, else a refused one, which carries none of it."""
     facts, proposal = case.facts, judgement.proposal
-    outcome = Outcome.REFUSED if proposal is None else Outcome.ACCEPTED
+    outcome = Outcome.PARTIAL if judgement.partial else Outcome.REFUSED if proposal is None else Outcome.ACCEPTED
+    held = "One radiograph does not show the depth." if judgement.partial else "The match holds against every evidence rule."
+    files = tuple(image.source for image in case.daily.images) if isinstance(case.daily, Radiographs) else ()
     return Answer(
         outcome=outcome,
-        reason=" ".join(finding.sentence for finding in judgement.refusing) or "The match holds against every evidence rule.",
+        reason=" ".join(finding.sentence for finding in judgement.refusing) or held,
+        radiographs=radiographs_answer(match, files, believed=judgement.partial) if isinstance(match, RadiographMatch) else None,
         verdict=verdict(outcome, judgement.findings),
         plan_from_daily=match.plan_from_daily if match and proposal else None,
         correction=proposal.correction if proposal else None,

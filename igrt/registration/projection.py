@@ -28,7 +28,7 @@ from igrt.registration.radiograph_evidence import (
 from igrt.registration.radiograph_levels import LEVELS, SEARCH, RadiographDaily, RadiographPlan
 from igrt.registration.radiograph_solver import Doubles, RadiographProblem, RadiographSolution
 from igrt.registration.rigid import SECOND_START_AXIS, SECOND_START_DEG, SECOND_START_MM, SECOND_START_SHIFT, triple
-from igrt.registration.solver import RADIANS, Centres, Pose
+from igrt.registration.solver import RADIANS, REACH_MM, Centres, Pose
 
 Progress = Callable[[str, float], None]
 
@@ -205,7 +205,7 @@ def _with_evidence(
         inliers=sum(part.inliers for part in sums) / max(seen, 1.0),
         second_start_offset_mm=SECOND_START_MM,
         second_start_offset_deg=SECOND_START_DEG,
-        second_start_difference_mm=largest_displacement_mm(answer, other, centres.plan_mm),
+        second_start_difference_mm=_difference_mm(daily, answer, other, centres.plan_mm),
         translation_sd_mm=triple(deviations[:3]),
         rotation_sd_deg=triple(np.degrees(deviations[3:])),
         observability=observability(probed, directions),
@@ -222,6 +222,17 @@ def _with_evidence(
         0.0 if single else leave_one_out_mm(sums),
         _in_plane(daily, answer, start, spread) if single else None,
     )
+
+
+def _difference_mm(daily: RadiographDaily, answer: RigidMotion, other: RigidMotion, isocentre_mm: NDArray[np.float64]) -> float:
+    """The largest distance between two answers within 80 mm of the isocentre; of one image, within its plane and seen along its beam."""
+    if len(daily.cameras) > 1:
+        return largest_displacement_mm(answer, other, isocentre_mm)
+    across = np.stack([answer.turn(daily.daily_from_fixed.turn(axis)) for axis in receptor_axes(daily.cameras[0])])
+    turns = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    points_mm = isocentre_mm + REACH_MM * np.column_stack([np.cos(turns), np.sin(turns)]) @ across
+    moved = other.apply(answer.inverse().apply(points_mm)) - points_mm
+    return float(np.linalg.norm(moved @ across.T, axis=1).max())
 
 
 def _in_plane(daily: RadiographDaily, answer: RigidMotion, start: RigidMotion, spread: NDArray[np.float64]) -> InPlane:

@@ -150,14 +150,15 @@ def _level_view(
     at_isocentre = max(camera.spacing_mm) * camera.sad_mm / camera.distance_mm
     factor = max(min(round(level.pixel_mm / at_isocentre), min(camera.shape) // 8), 1)
     view = View.of(camera, daily_from_fixed).binned(factor)
-    integrals, valid = _binned(image[0], image[1], factor)
+    integrals, valid = binned(image[0], image[1], factor)
     scores, _, _ = local_scores(integrals, level.window)
     window = np.ones((level.window, level.window), np.uint8)
     whole = cv2.erode(valid.astype(np.uint8), window, borderType=cv2.BORDER_REPLICATE) > 0
     return LevelView(view, scores, integrals, np.asarray(whole), gain)
 
 
-def _binned(integrals: Floats, valid: Mask, factor: int) -> tuple[Floats, Mask]:
+def binned(integrals: Floats, valid: Mask, factor: int) -> tuple[Floats, Mask]:
+    """Means of blocks of factor by factor pixels, valid where every pixel is; a remainder at the far ends is left out."""
     rows, columns = (n // factor for n in integrals.shape)
 
     def blocks(values: Floats | Mask) -> NDArray[np.generic]:

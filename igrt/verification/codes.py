@@ -42,6 +42,9 @@ CODES: Mapping[str, Code] = {
     "evidence_not_finite": Code(
         "A measure of the match is not a number, or its covariance is not one", "Check the image for damage; image again"
     ),
+    "evidence_leave_one_out": Code(
+        "Without one of the radiographs the match would lie elsewhere", "Check that all radiographs are of one moment and of this patient"
+    ),
     # Identity and provenance.
     "patient_mismatch": Code("The daily image names another patient than the plan", "Stop: load the right plan or image the right patient"),
     "patient_unknown": Code("The files do not say whose they are", "Make sure by other means that both belong to the patient"),
@@ -64,6 +67,9 @@ CODES: Mapping[str, Code] = {
         "There is no target structure: the isocentre alone is judged", "Load the structure set to judge target and organs"
     ),
     "no_organs": Code("No organ is judged", "Load the structure set, or delineate the organs at risk"),
+    "one_radiograph": Code(
+        "A single radiograph does not show the position along its beam", "Take a second radiograph from another angle for a correction"
+    ),
     "scan_offset": Code("An intended shift was taken out before the set-up was judged", "Make sure that the shift was intended"),
     # Tolerances.
     "resetup_translation": Code("The patient is too far away for a correction by couch", "Set the patient up again"),

@@ -17,6 +17,7 @@ from igrt.geometry.setup import Correction
 from igrt.registration.match import Evidence
 from igrt.verification.correction import CouchAnswer, MatchPoint, PointResidual
 from igrt.verification.findings import Finding, Outcome, Verdict
+from igrt.verification.radiograph_rules import RadiographsAnswer
 from igrt.verification.verdict import verdict as verdict_of
 
 VERSION = "igrt-answer/1"
@@ -59,6 +60,7 @@ class Answer:
     device: str
     seconds: Mapping[str, float]
     plan_fingerprint: str
+    radiographs: RadiographsAnswer | None = None
 
     def __post_init__(self) -> None:
         present = [name for name in PROPOSAL_FIELDS if getattr(self, name) is not None]
@@ -82,6 +84,7 @@ class Answer:
             "couch": _couch(self.couch),
             "residuals_mm": None if self.residuals is None else {residual.name: plain(residual) for residual in self.residuals},
             "start_plan_from_daily": _matrix(self.start),
+            "radiographs": plain(self.radiographs),
             **same,
         }
 
@@ -100,6 +103,7 @@ class Answer:
                 correction=_part(tables["correction"], Correction | None),
                 couch=_part(tables["couch"], CouchAnswer | None),
                 residuals=None if residuals is None else _part(list(residuals.values()), tuple[PointResidual, ...]),
+                radiographs=_part(tables.get("radiographs"), RadiographsAnswer | None),
                 start=RigidMotion.from_matrix(tables["start_plan_from_daily"], target=Frame.PLAN, source=Frame.DAILY),
                 **same,
             )
