@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from igrt.answer import verify
     from igrt.bus.client import Client
     from igrt.images.load import load_daily, load_plan
+    from igrt.images.today import load_today
 
-__all__ = ["Client", "load_daily", "load_plan", "verify"]
+__all__ = ["Client", "load_daily", "load_plan", "load_today", "verify"]
 
 _HOMES = {
     "Client": "igrt.bus.client",
     "load_daily": "igrt.images.load",
     "load_plan": "igrt.images.load",
+    "load_today": "igrt.images.today",
     "verify": "igrt.answer",
 }
 

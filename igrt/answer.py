@@ -16,11 +16,14 @@ from igrt.compute import device as devices
 from igrt.errors import InputError
 from igrt.geometry.couch import CouchPosition, couch_move
 from igrt.geometry.motion import Frame, RigidMotion
-from igrt.geometry.setup import correction_motion, fixed_from_plan, start_pose
+from igrt.geometry.setup import ImageAxes, correction_motion, fixed_from_plan, start_pose
+from igrt.images.radiographs import Radiographs, agreed_table_angle
 from igrt.images.records import Daily, Plan
 from igrt.registration.match import Match
 from igrt.registration.options import MatchOptions
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
+from igrt.registration.projection import RadiographMatch
+from igrt.verification import radiograph_case
 from igrt.verification.checks import FactCheck, Facts, Findings, ProposalCheck, check_facts, check_proposal, checked_words
 from igrt.verification.correction import Proposal, covariance_in_fixed, propose
 from igrt.verification.evidence_rules import evidence_words
@@ -31,7 +34,8 @@ from igrt.verification.match_choice import match_options, target_options
 from igrt.verification.matching import Matched, Matching, judge_match, judge_target, match_record, target_record
 from igrt.verification.points import JudgedPoints, judged_points
 from igrt.verification.protocol import OrganTable, Protocol, TargetTable, load_protocol
-from igrt.verification.record import Answer, MatchRecord
+from igrt.verification.radiograph_rules import judge_radiographs, partial_findings, radiograph_words, radiographs_answer
+from igrt.verification.record import CONE_BEAM, RADIOGRAPHS, Answer, MatchRecord
 from igrt.verification.stages import Progress, Stages
 from igrt.verification.table_angle import TableAngles, table_angles
 from igrt.verification.verdict import verdict
@@ -47,7 +51,7 @@ FACTS_CHECKED = checked_words(FactCheck)
 class Matcher(CallableProtocol):
     """Finds the pose of a daily image from a start; by default `match_rigid` on the chosen device."""
 
-    def __call__(self, plan: Plan, daily: Daily, start: RigidMotion) -> Match:
+    def __call__(self, plan: Plan, daily: Daily | Radiographs, start: RigidMotion) -> Match:
         """The match that begins at `start` (`plan_from_daily`)."""
 
 
@@ -56,7 +60,7 @@ class _Case:
     """What is to be answered, complete and consistent."""
 
     plan: Plan
-    daily: Daily
+    daily: Daily | Radiographs
     facts: Facts
     isocentre_mm: NDArray[np.float64]
     isocentre_from: str
@@ -76,11 +80,12 @@ class _Judgement:
     checked: tuple[str, ...]
     proposal: Proposal | None = None
     record: MatchRecord = field(default_factory=MatchRecord)
+    partial: bool = False
 
 
 def verify(
     plan: Plan,
-    daily: Daily,
+    daily: Daily | Radiographs,
     *,
     machine: str | MachineProfile | None = None,
     protocol: str | Protocol | None = None,
@@ -141,37 +146,49 @@ def verify(
         name, matched = "the caller's matcher", Matched(matcher(plan, daily, case.start), plan.isocentre_mm)
     else:
         chosen = devices.choose(device)
-        matching = Matching(
-            device=chosen,
-            stages=stages,
-            options=options or match_options(plan, tolerances.tables),
-            target=target_options(plan, tolerances.tables),
-            manual=manual,
-            prepared_plan=prepared_plan,
-            prepared_daily=prepared_daily,
-        )
-        name, matched = chosen.name, matching(plan, daily, case.start)
+        if isinstance(daily, Radiographs):
+            if options or manual:
+                raise InputError("radiographs are matched whole: leave the match options and the manual pose out, or give a cone-beam CT")
+            match = radiograph_case.match(plan, daily, case.start, device=chosen, kv=profile.kv, stages=stages)
+            name, matched = chosen.name, Matched(match, plan.isocentre_mm)
+        else:
+            matching = Matching(
+                device=chosen,
+                stages=stages,
+                options=options or match_options(plan, tolerances.tables),
+                target=target_options(plan, tolerances.tables),
+                manual=manual,
+                prepared_plan=prepared_plan,
+                prepared_daily=prepared_daily,
+            )
+            name, matched = chosen.name, matching(plan, daily, case.start)
     with stages.stage("judge"):
         judgement = _judge(case, matched, findings)
     return _answer(case, judgement, device=name, seconds=stages.seconds, match=matched.match)
 
 
-def _require_another_image(plan: Plan, daily: Daily) -> None:
+def _require_another_image(plan: Plan, daily: Daily | Radiographs) -> None:
     """InputError where the daily image is the planning CT: it would match perfectly, whoever lies on the couch."""
+    if isinstance(daily, Radiographs):
+        return
     same_series = daily.series_uid is not None and daily.series_uid == plan.identity.series_uid
     if same_series or np.array_equal(plan.ct.hu, daily.volume.hu):
         raise InputError(f"{daily.source} is the planning CT itself, not the day's image; give the image that was taken today")
 
 
-def _case(plan: Plan, daily: Daily, facts: Facts, couch_start: CouchPosition | None, angles: TableAngles) -> _Case:
+def _case(plan: Plan, daily: Daily | Radiographs, facts: Facts, couch_start: CouchPosition | None, angles: TableAngles) -> _Case:
     """InputError where something does not fit together: said before the registration, not after it."""
     if plan.position is not daily.position:
         raise InputError(
             f"{daily.source}: the daily image is {daily.position}, the plan ({plan.source}) is {plan.position}; "
             "choose the set-up of this position, or correct the position that is wrong"
         )
-    isocentre, source = daily_isocentre(plan, daily, facts.machine)
     image = facts.machine.tables.image
+    if isinstance(daily, Radiographs):
+        agreed_table_angle(daily.images, angles.image_table_angle_deg)
+        isocentre, source = np.array(plan.isocentre_mm), "at the coordinates of the plan isocentre, where radiographs have it"
+    else:
+        isocentre, source = daily_isocentre(plan, daily, facts.machine)
     nominal = start_pose(
         plan_isocentre_mm=plan.isocentre_mm,
         daily_isocentre_mm=isocentre,
@@ -179,10 +196,10 @@ def _case(plan: Plan, daily: Daily, facts: Facts, couch_start: CouchPosition | N
         daily_position=daily.position,
         table_angle_deg=angles.table_angle_deg,
         image_table_angle_deg=angles.image_table_angle_deg,
-        image_axes=image.axes_at_table_angle,
+        image_axes=_axes_of(daily, facts.machine),
     )
     goal = fixed_from_plan(isocentre_mm=plan.isocentre_mm, position=plan.position, table_angle_deg=angles.table_angle_deg)
-    couch_start = None if image.pose is ImagePose.AFTER_CORRECTION else couch_start
+    couch_start = None if image.pose is ImagePose.AFTER_CORRECTION and isinstance(daily, Daily) else couch_start
     still = RigidMotion.identity(target=Frame.FIXED, source=Frame.FIXED)
     couch_move(  # a start that does not fit the couch fails here
         still,
@@ -207,6 +224,11 @@ def _case(plan: Plan, daily: Daily, facts: Facts, couch_start: CouchPosition | N
     )
 
 
+def _axes_of(daily: Daily | Radiographs, machine: MachineProfile) -> ImageAxes:
+    """Radiographs stay with the room; a volume's axes are the profile's word."""
+    return ImageAxes.ROOM if isinstance(daily, Radiographs) else machine.tables.image.axes_at_table_angle
+
+
 @lru_cache(maxsize=1)
 def _points_of(plan: Plan, table_angle_deg: float, target: TargetTable, organs: OrganTable) -> JudgedPoints:
     """The judged points of a plan; kept for the next daily image of the same plan, since structures take as long as a match."""
@@ -217,17 +239,26 @@ def _points_of(plan: Plan, table_angle_deg: float, target: TargetTable, organs: 
 def _judge(case: _Case, matched: Matched, findings: Findings) -> _Judgement:
     """Evidence first; tolerances only for a match that can be believed, and only the re-set-up limit where it is exceeded."""
     tables, match = case.facts.protocol.tables, matched.match
-    checked = FACTS_CHECKED + evidence_words(match, tables.evidence)
-    about_match, unbelievable = judge_match(matched, tables.evidence)
+    if isinstance(match, RadiographMatch):
+        words, unbelievable = radiograph_words(match), judge_radiographs(match)
+        about_match = unbelievable
+    else:
+        words = evidence_words(match, tables.evidence)
+        about_match, unbelievable = judge_match(matched, tables.evidence)
+    checked = FACTS_CHECKED + words
     findings += about_match
+    record = match_record(matched, tables.evidence, None)
     if unbelievable:
-        return _Judgement(findings, unbelievable, checked, record=match_record(matched, tables.evidence, None))
+        return _Judgement(findings, unbelievable, checked, record=record)
+    if isinstance(match, RadiographMatch) and match.in_plane is not None:
+        seen = partial_findings(match.in_plane, tables.setup.translation_mm)
+        return _Judgement(findings + seen, (), checked, record=record, partial=True)
     proposal = _propose(case, match)
     more, refusing = check_proposal(case.facts, proposal)
     if refusing:
         # What would remain after a move that is not offered is of no use to anyone.
         named = checked + checked_words(ProposalCheck, refusing_only=True)
-        return _Judgement(findings + refusing, refusing, named, record=match_record(matched, tables.evidence, None))
+        return _Judgement(findings + refusing, refusing, named, record=record)
     target = target_record(matched, tables.evidence, np.array(proposal.match_point.position_mm))
     named = checked + checked_words(ProposalCheck) + (("soft tissue of the target beside the match",) if target else ())
     record = match_record(matched, tables.evidence, target)
@@ -244,7 +275,7 @@ def _propose(case: _Case, match: Match) -> Proposal:
         daily_position=case.daily.position,
         table_angle_deg=case.angles.table_angle_deg,
         image_table_angle_deg=case.angles.image_table_angle_deg,
-        image_axes=case.facts.machine.tables.image.axes_at_table_angle,
+        image_axes=_axes_of(case.daily, case.facts.machine),
     )
     return propose(
         correction,
@@ -263,10 +294,13 @@ def _answer(
 ) -> Answer:
     """An accepted answer where there is a proposal, else a refused one, which carries none of it."""
     facts, proposal = case.facts, judgement.proposal
-    outcome = Outcome.REFUSED if proposal is None else Outcome.ACCEPTED
+    outcome = Outcome.PARTIAL if judgement.partial else Outcome.REFUSED if proposal is None else Outcome.ACCEPTED
+    files = tuple(image.source for image in case.daily.images) if isinstance(case.daily, Radiographs) else ()
     return Answer(
         outcome=outcome,
-        reason=" ".join(finding.sentence for finding in judgement.refusing) or (BY_HAND if judgement.record.manual else BELIEVED),
+        reason=" ".join(finding.sentence for finding in judgement.refusing) or _held(judgement),
+        radiographs=radiographs_answer(match, files, believed=judgement.partial) if isinstance(match, RadiographMatch) else None,
+        modality=RADIOGRAPHS if isinstance(case.daily, Radiographs) else CONE_BEAM,
         verdict=verdict(outcome, judgement.findings),
         plan_from_daily=match.plan_from_daily if match and proposal else None,
         correction=proposal.correction if proposal else None,
@@ -294,6 +328,13 @@ def _answer(
         plan_fingerprint=case.plan.fingerprint,
         match=judgement.record,
     )
+
+
+def _held(judgement: _Judgement) -> str:
+    """Why the match was not refused."""
+    if judgement.partial:
+        return "One radiograph does not show the depth."
+    return BY_HAND if judgement.record.manual else BELIEVED
 
 
 def _point(point_mm: NDArray[np.float64]) -> Shift:

@@ -59,13 +59,15 @@ def print_answer(answer: Mapping[str, Any], *, report: str | None = None) -> Non
     """The answer (docs/json.md) for reading: verdict, correction in words, residuals, findings, evidence, what it rests on."""
     from rich.text import Text
 
-    from igrt.reports.words import VERDICTS
-    from igrt.verification.findings import Verdict
+    from igrt.reports.words import ONE_RADIOGRAPH, VERDICTS
+    from igrt.verification.findings import Outcome, Verdict
 
     out = console()
     word, sentence = VERDICTS[Verdict(answer["verdict"])]
+    if answer["outcome"] == Outcome.PARTIAL:
+        sentence = ONE_RADIOGRAPH
     out.print(Text.assemble((f" {word.upper()} ", STYLES[answer["verdict"]]), f" {sentence}"))
-    if answer["correction"] is None:
+    if answer["correction"] is None and answer["outcome"] != Outcome.PARTIAL:
         out.print(answer["reason"])
     out.print()
     for heading, words, style in _lines(answer):

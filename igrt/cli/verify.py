@@ -12,18 +12,21 @@ from igrt.errors import InputError
 
 if TYPE_CHECKING:
     from igrt.cli.terminal import ProgressCall
+    from igrt.images.radiographs import KvConventions, Radiographs
     from igrt.images.records import Daily, Plan
     from igrt.verification.protocol import ProtocolTables
 
 NAME = "verify"
 SUMMARY = "match a daily image to its plan: correction, findings, verdict"
-DESCRIPTION = """Matches a daily cone-beam CT to the planning CT and says what couch correction follows, how sure it
-is, and whether to proceed. The exit code is the verdict. DICOM folders state isocentre and patient
-position themselves; volume files (.mha, .nii.gz, .nrrd) need --isocentre and --position."""
+DESCRIPTION = """Matches a daily cone-beam CT, or kV radiographs, to the planning CT and says what couch correction
+follows, how sure it is, and whether to proceed. One radiograph alone shows no depth and gives no correction.
+The exit code is the verdict. DICOM folders state isocentre and patient position themselves; volume files
+(.mha, .nii.gz, .nrrd) need --isocentre and --position."""
 EXAMPLES = (
     "igrt verify --plan plan/ --daily cbct/ --protocol thorax --report report.html",
     "igrt verify --plan plan/ --daily cbct/ --machine linac3 --couch 0 -620 -145 0 0 0 --json",
     "igrt verify --plan plan/ --daily cbct/ --region 'vertebra*' --margin 10 --mode bone",
+    "igrt verify --plan plan/ --daily kv000.dcm kv270.dcm --report report.html",
     "igrt verify --plan ct.nii.gz --daily cbct.nii.gz --isocentre 14 -4 -160 --daily-isocentre 0 0 0 --position HFS",
 )
 AXES = ("LAT", "LONG", "VERT", "PITCH", "ROLL", "YAW")
@@ -42,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         nargs="+",
         metavar="PATH",
-        help="folder or files of the daily cone-beam CT, or a volume file",
+        help="folder or files of the daily cone-beam CT or of radiographs (RT Image), or a volume file",
     )
     images.add_argument(
         "--isocentre", type=finite, nargs=3, metavar=("X", "Y", "Z"), help="plan isocentre, LPS mm, where the files do not state it"
@@ -107,10 +110,10 @@ def run(options: argparse.Namespace) -> int:
     if options.report is not None:
         html.check_destination(options.report)
     with stages(quiet=options.json) as progress:
-        plan, daily, answer = _answer(options, progress)
+        plan, daily, kv, answer = _answer(options, progress)
         if options.report is not None:
             progress("writing the report", 0.0)
-            html.write(options.report, html.render(answer, plan=plan, daily=daily))
+            html.write(options.report, html.render(answer, plan=plan, daily=daily, kv=kv))
     if options.json:
         print_json(answer)
     else:
@@ -118,11 +121,12 @@ def run(options: argparse.Namespace) -> int:
     return Verdict(answer["verdict"]).exit_code
 
 
-def _answer(options: argparse.Namespace, progress: ProgressCall) -> tuple[Plan, Daily, dict[str, Any]]:
-    """The images and the answer's JSON object, its seconds with those of reading the files."""
+def _answer(options: argparse.Namespace, progress: ProgressCall) -> tuple[Plan, Daily | Radiographs, KvConventions, dict[str, Any]]:
+    """The images, the kV conventions and the answer's JSON object, its seconds with those of reading the files."""
     from igrt.answer import verify
     from igrt.geometry.couch import CouchPosition
-    from igrt.images.load import load_daily, load_plan
+    from igrt.images.load import load_plan
+    from igrt.images.today import load_today
     from igrt.verification.machine import load_machine
     from igrt.verification.protocol import load_protocol
 
@@ -138,7 +142,7 @@ def _answer(options: argparse.Namespace, progress: ProgressCall) -> tuple[Plan, 
         progress=progress,
     )
     plan_read = time.perf_counter()
-    daily = load_daily(options.daily, isocentre_mm=options.daily_isocentre, position=options.position, progress=progress)
+    daily = load_today(options.daily, isocentre_mm=options.daily_isocentre, position=options.position, progress=progress)
     daily_read = time.perf_counter()
     answer = verify(
         plan,
@@ -154,7 +158,7 @@ def _answer(options: argparse.Namespace, progress: ProgressCall) -> tuple[Plan, 
         **_match_settings(options, plan, protocol.tables),
     ).to_json()
     answer["seconds"] = {"read_plan": plan_read - began, "read_daily": daily_read - plan_read, **answer["seconds"]}
-    return plan, daily, answer
+    return plan, daily, machine.kv, answer
 
 
 def _match_settings(options: argparse.Namespace, plan: Plan, tables: ProtocolTables) -> dict[str, Any]:

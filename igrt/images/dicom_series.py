@@ -63,7 +63,7 @@ def kind_of_file(file: Elements) -> str:
 
 _ENHANCED = "is an Enhanced (multi-frame) CT, which this version does not read; export the series as single-frame CT images"
 _REFUSED: dict[UID, str] = {
-    RTImageStorage: "is an RT Image; radiographs are not read by this version: give a CT or cone-beam CT series",
+    RTImageStorage: "is an RT Image, a radiograph; give a CT or cone-beam CT series here",
     EnhancedCTImageStorage: _ENHANCED,
     LegacyConvertedEnhancedCTImageStorage: _ENHANCED,
 }

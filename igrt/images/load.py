@@ -52,7 +52,7 @@ def load_plan(
     source = _existing(path)
     wanted = Wanted(
         isocentre_mm=_stated_point(isocentre_mm, "isocentre_mm"),
-        position=_stated_position(position),
+        position=stated_position(position),
         isocentre_choice=isocentre_choice,
         setup_choice=setup_choice,
     )
@@ -78,7 +78,7 @@ def load_daily(
     a DICOM CT image does not state it. InputError as for `load_plan`.
     """
     given = [_existing(p) for p in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
-    stated = _stated_position(position)
+    stated = stated_position(position)
     isocentre = _stated_point(isocentre_mm, "daily isocentre_mm")
     if len(given) == 1 and is_volume_file(given[0]):
         if stated is None:
@@ -178,5 +178,6 @@ def _stated_point(point_mm: ArrayLike | None, field: str) -> NDArray[np.float64]
         raise InputError(f"{field} is {point_mm!r}; give three finite numbers x y z in LPS mm") from error
 
 
-def _stated_position(position: PatientPosition | str | None) -> PatientPosition | None:
+def stated_position(position: PatientPosition | str | None) -> PatientPosition | None:
+    """The position that the caller states, None where none is stated; InputError where it is none of the eight."""
     return None if position is None else patient_position(position, "position")

@@ -7,9 +7,10 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+from igrt.images.radiographs import Radiographs
 from igrt.images.records import Daily, Plan
 from igrt.reports.pictures import Gallery
-from igrt.reports.words import AXES, STILL, VERDICTS, direction, evidence_rows, figure, remedy
+from igrt.reports.words import AXES, ONE_RADIOGRAPH, STILL, VERDICTS, direction, evidence_rows, figure, remedy
 from igrt.verification.findings import Level, Outcome, Verdict
 
 Entry = tuple[str, str | None]
@@ -17,15 +18,19 @@ STAGES = ("read_plan", "read_daily", "prepare_plan", "prepare_daily", "register"
 LEVELS = tuple(level.value for level in (Level.STOP, Level.WARN, Level.INFORM))
 
 
-def context(answer: Mapping[str, Any], *, plan: Plan, daily: Daily, pictures: Gallery, created: datetime) -> dict[str, Any]:
+def context(answer: Mapping[str, Any], *, plan: Plan, daily: Daily | Radiographs, pictures: Gallery, created: datetime) -> dict[str, Any]:
     """The template's values; `answer` is the object of docs/json.md."""
     verdict = Verdict(answer["verdict"])
+    partial = answer["outcome"] == Outcome.PARTIAL
     word, sentence = VERDICTS[verdict]
+    sentence = ONE_RADIOGRAPH if partial else sentence
     return {
         "verdict": {"name": verdict.value, "word": word, "sentence": sentence},
         "reasons": _reasons(answer),
         "refusal": answer["reason"],
         "accepted": answer["plan_from_daily"] is not None,
+        "partial": partial,
+        "radiographs": isinstance(daily, Radiographs),
         "notice": answer["notice"],
         "created": created.strftime("%d %B %Y, %H:%M %Z").strip(),
         "created_iso": created.isoformat(timespec="seconds"),
@@ -53,7 +58,7 @@ def readable_name(name: str | None) -> str | None:
     return f"{family}, {given}" if family and given else family or given or None
 
 
-def _facts(answer: Mapping[str, Any], plan: Plan, daily: Daily) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
+def _facts(answer: Mapping[str, Any], plan: Plan, daily: Daily | Radiographs) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
     identity = plan.identity
     return (
         (
@@ -73,12 +78,19 @@ def _facts(answer: Mapping[str, Any], plan: Plan, daily: Daily) -> tuple[tuple[s
             "Daily image",
             (
                 ("Patient ID", daily.patient_id),
-                ("Image", _size(daily.volume.grid)),
+                ("Image", _image(daily)),
                 ("Isocentre", f"{_point(answer['daily_isocentre_mm'])}, {answer['daily_isocentre_from']}"),
                 ("Read from", daily.source),
             ),
         ),
     )
+
+
+def _image(daily: Daily | Radiographs) -> str:
+    if isinstance(daily, Daily):
+        return _size(daily.volume.grid)
+    angles = ", ".join(f"{image.stated.gantry_angle_deg:g}°" for image in daily.images)
+    return f"{len(daily.images)} radiograph{'s' if len(daily.images) > 1 else ''}, gantry angle {angles}"
 
 
 def _size(grid: Any) -> str:

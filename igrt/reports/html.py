@@ -16,28 +16,48 @@ import markupsafe
 
 from igrt.errors import InputError
 from igrt.geometry.motion import Frame, RigidMotion
+from igrt.images.radiographs import KvConventions, Radiographs
 from igrt.images.records import Daily, Plan
 from igrt.reports.context import context
-from igrt.reports.pictures import gallery
+from igrt.reports.pictures import Gallery, gallery
 from igrt.reports.words import figure
 
 
 def render(
-    answer: Mapping[str, Any], *, plan: Plan, daily: Daily, created: datetime | None = None, steps: Sequence[tuple[str, str]] = ()
+    answer: Mapping[str, Any],
+    *,
+    plan: Plan,
+    daily: Daily | Radiographs,
+    created: datetime | None = None,
+    kv: KvConventions | None = None,
+    steps: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The page of an answer as its public JSON states it (docs/json.md), with the images that it was given for.
 
-    `created` is the time that the page names, by default now (UTC); `steps` is what was done with the answer, heading and words of each.
-    InputError where the answer is for another plan.
+    `created` is the time that the page names, by default now (UTC); `kv` is the machine profile's, which radiographs need; `steps` is
+    what was done with the answer, heading and words of each. InputError where the answer is for another plan.
     """
     if answer["plan_fingerprint"] != plan.fingerprint:
         raise InputError(f"the answer is for another plan than {plan.source}; give the plan that it was computed from")
     before, after = _motion(answer["start_plan_from_daily"]), answer["plan_from_daily"]
-    pictures = gallery(plan, daily, before=before, after=None if after is None else _motion(after))
+    pictures = _gallery(plan, daily, kv, before=before, after=None if after is None else _motion(after))
     values = context(answer, plan=plan, daily=daily, pictures=pictures, created=created or datetime.now(UTC))
     values["steps"] = steps
     values["style"] = markupsafe.Markup(_template("report.css"))  # noqa: S704 - ours, not the caller's
     return _environment().get_template("report.html").render(values)
+
+
+def _gallery(
+    plan: Plan, daily: Daily | Radiographs, kv: KvConventions | None, *, before: RigidMotion, after: RigidMotion | None
+) -> Gallery:
+    if isinstance(daily, Daily):
+        return gallery(plan, daily, before=before, after=after)
+    if kv is None:
+        raise ValueError("a report on radiographs needs the conventions that they were matched with; give kv")
+    from igrt.compute.radiographs import RadiographVerbs
+    from igrt.reports.radiograph_pictures import radiograph_gallery
+
+    return radiograph_gallery(plan, daily, kv, before=before, after=after, verbs=RadiographVerbs())
 
 
 def check_destination(path: Path) -> None:

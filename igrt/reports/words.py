@@ -17,6 +17,8 @@ VERDICTS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.REFUSED: ("Refused", "The match cannot be believed, so there is no correction."),
 }
 
+ONE_RADIOGRAPH = "One radiograph does not show the depth, so there is no correction."
+
 # Key of `correction`, heading, axis in geometry's table of words, unit.
 AXES = (
     ("lateral_mm", "Lateral", "lateral", " mm"),

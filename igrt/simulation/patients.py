@@ -171,7 +171,7 @@ def make_plan(
     where the files are there already.
     """
     tell = progress or _quiet
-    target = _new_folder(folder / patient.name / "plan")
+    target = new_folder(folder / patient.name / "plan")
     anatomy, site = patient.anatomy, SITES[patient.site]
     ct = planning_ct(
         anatomy,
@@ -201,8 +201,8 @@ def make_plan(
 def make_daily(fraction: Fraction, folder: Path, *, coarser: int = 1, progress: Progress | None = None) -> Path:
     """Write the daily cone-beam CT as DICOM to FOLDER/<patient>/<fraction>, and beside it <fraction>_truth.json; the image's folder."""
     patient = PATIENTS[fraction.patient]
-    target = _new_folder(folder / patient.name / fraction.name)
-    someone = patient.anatomy if fraction.impostor_seed is None else _anatomy(patient.site, fraction.impostor_seed)
+    target = new_folder(folder / patient.name / fraction.name)
+    someone = anatomy_of(fraction)
     pose = plan_from_daily(fraction.correction, isocentre_mm=someone.isocentre_mm, position=patient.position)
     volume = acquire(
         someone.phantom,
@@ -212,11 +212,10 @@ def make_daily(fraction: Fraction, folder: Path, *, coarser: int = 1, progress: 
         seed=fraction.seed,
         progress=progress,
     )
-    hours = 24 * (1 + FRACTIONS.index(fraction)) if fraction in FRACTIONS else 24
     write_ct_series(
         volume,
         target,
-        identity=_identity(patient, fraction.name, hours=hours),
+        identity=identity_of(fraction, fraction.name),
         position=patient.position,
         scanner=_CONE_BEAM,
         series=fraction.name,
@@ -224,6 +223,18 @@ def make_daily(fraction: Fraction, folder: Path, *, coarser: int = 1, progress: 
     truth = truth_of(fraction, pose if fraction.impostor_seed is None else None)
     (target.parent / f"{fraction.name}_truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
     return target
+
+
+def anatomy_of(fraction: Fraction) -> Anatomy:
+    """Whose anatomy is imaged: the patient's, or the impostor's."""
+    patient = PATIENTS[fraction.patient]
+    return patient.anatomy if fraction.impostor_seed is None else _anatomy(patient.site, fraction.impostor_seed)
+
+
+def identity_of(fraction: Fraction, what: str) -> WriteIdentity:
+    """The identity of what is imaged on a fraction's day."""
+    hours = 24 * (1 + FRACTIONS.index(fraction)) if fraction in FRACTIONS else 24
+    return _identity(PATIENTS[fraction.patient], what, hours=hours)
 
 
 def plan_from_daily(correction: Correction, *, isocentre_mm: np.ndarray, position: PatientPosition) -> RigidMotion:
@@ -273,7 +284,8 @@ def _identity(patient: Patient, what: str, *, hours: int) -> WriteIdentity:
     )
 
 
-def _new_folder(folder: Path) -> Path:
+def new_folder(folder: Path) -> Path:
+    """The folder, made where it is not there; InputError where it holds files."""
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} already holds files; write to another folder or remove it first")
     folder.mkdir(parents=True, exist_ok=True)

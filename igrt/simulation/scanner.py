@@ -99,7 +99,7 @@ def acquire(
     projector = projector or CpuProjector()
     daily_from_fixed = RigidMotion(Frame.DAILY, Frame.FIXED, position.fixed_from_lps.T, np.zeros(3))
     plan_from_fixed = plan_from_daily @ daily_from_fixed
-    room = _room_grid(phantom, plan_from_fixed, scan)
+    room = room_grid(phantom, plan_from_fixed, scan)
     placed = [Placed(phantom, plan_from_fixed)]
     if couch is not None:
         here = RigidMotion.identity(target=Frame.FIXED, source=Frame.FIXED)
@@ -145,7 +145,7 @@ def _blur(count: int, sd_pixels: float) -> Floats:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
-def _room_grid(phantom: Phantom, plan_from_fixed: RigidMotion, scan: Scan) -> Grid:
+def room_grid(phantom: Phantom, plan_from_fixed: RigidMotion, scan: Scan) -> Grid:
     """A grid in IEC fixed that holds the patient, the couch top and all that the cone crosses of their length."""
     orbit, step = scan.orbit, scan.anatomy_voxel_mm
     along = orbit.rows_mm.max() * (1 + 1.1 * orbit.reach_mm / orbit.source_axis_mm) + 10.0

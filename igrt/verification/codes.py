@@ -48,6 +48,9 @@ CODES: Mapping[str, Code] = {
     "evidence_whole": Code(
         "Outside the region that was matched the images do not look alike", "Check that this is the patient and the site of the plan"
     ),
+    "evidence_leave_one_out": Code(
+        "Without one of the radiographs the match would lie elsewhere", "Check that all radiographs are of one moment and of this patient"
+    ),
     # How it was matched.
     "match_restricted": Code(
         "Only a part of the anatomy was matched, or not all motions were sought", "Know what the correction rests on; look at the rest"
@@ -81,6 +84,9 @@ CODES: Mapping[str, Code] = {
         "There is no target structure: the isocentre alone is judged", "Load the structure set to judge target and organs"
     ),
     "no_organs": Code("No organ is judged", "Load the structure set, or delineate the organs at risk"),
+    "one_radiograph": Code(
+        "A single radiograph does not show the position along its beam", "Take a second radiograph from another angle for a correction"
+    ),
     "scan_offset": Code("An intended shift was taken out before the set-up was judged", "Make sure that the shift was intended"),
     # Tolerances.
     "resetup_translation": Code("The patient is too far away for a correction by couch", "Set the patient up again"),

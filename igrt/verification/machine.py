@@ -13,6 +13,7 @@ from msgspec import Meta
 from igrt.errors import InputError
 from igrt.geometry.couch_model import ANGLES, TRANSLATIONS, TURNED_ANGLES, AxisRange, CouchModel, YawAxis
 from igrt.geometry.setup import ImageAxes
+from igrt.images.radiographs import KvConventions, PixelSense
 from igrt.verification.schema import Table, convert, reject
 from igrt.verification.site import CalibrationFile, Kind, read_calibration, read_toml, site_folder
 
@@ -133,6 +134,20 @@ class KvTable(Table, frozen=True):
         tuple[Millimetres, Millimetres],
         Meta(description="Shift of the panel along x and y of the receptor (mm) that the kV image does not state; 0 0 where it states all"),
     ]
+    pixels: Annotated[
+        PixelSense | None,
+        Meta(
+            description="What larger pixels of a kV image mean where the file does not state it (0028,1040 and 0028,1041): more beam, "
+            "less beam, the logarithm of the beam, or attenuation; absent, such a file is refused"
+        ),
+    ] = None
+    flexmap: Annotated[
+        tuple[tuple[float, float, float], ...],
+        Meta(
+            description="Source angle (degrees, rising from 0 to below 360) and the panel's shift there along x and y of the receptor (mm) "
+            "that the kV image does not state; linear between rows, around the circle"
+        ),
+    ] = ()
 
 
 class IsocentreCheckTable(Table, frozen=True):
@@ -181,6 +196,18 @@ class MachineProfile:
     def research(self) -> bool:
         """Whether every output must say so."""
         return self.tables.profile.research
+
+    @property
+    def kv(self) -> KvConventions:
+        """What the profile says of radiographs; InputError where its flexmap is none."""
+        table = self.tables.kv
+        return KvConventions(
+            name=self.name,
+            source_offset_deg=float(table.source_offset_deg),
+            panel_offset_mm=table.panel_offset_mm,
+            flexmap=table.flexmap,
+            pixels=table.pixels,
+        )
 
 
 def load_machine(name: str | None = None, site: Path | None = None) -> MachineProfile:

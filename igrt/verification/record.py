@@ -17,12 +17,13 @@ from igrt.geometry.setup import Correction
 from igrt.registration.match import Evidence
 from igrt.verification.correction import CouchAnswer, MatchPoint, PointResidual
 from igrt.verification.findings import Finding, Outcome, Verdict
+from igrt.verification.radiograph_rules import RadiographsAnswer
 from igrt.verification.verdict import verdict as verdict_of
 
 VERSION = "igrt-answer/1"
 NOTICE = "igrt is research software and not a medical device: no patient is to be treated on its answer."
 PROPOSAL_FIELDS = ("plan_from_daily", "correction", "couch", "match_point", "residuals")
-CONE_BEAM = "cone-beam CT"
+CONE_BEAM, RADIOGRAPHS = "cone-beam CT", "kV radiographs"
 Point = tuple[float, float, float]
 
 
@@ -101,6 +102,7 @@ class Answer:
     modality: str = CONE_BEAM
     manual_match: bool = False
     match: MatchRecord = MatchRecord()
+    radiographs: RadiographsAnswer | None = None
 
     def __post_init__(self) -> None:
         present = [name for name in PROPOSAL_FIELDS if getattr(self, name) is not None]
@@ -125,6 +127,7 @@ class Answer:
             "residuals_mm": None if self.residuals is None else {residual.name: plain(residual) for residual in self.residuals},
             "start_plan_from_daily": _matrix(self.start),
             "match": plain(self.match),
+            "radiographs": plain(self.radiographs),
             **same,
         }
 
@@ -144,6 +147,7 @@ class Answer:
                 correction=_part(tables["correction"], Correction | None),
                 couch=_part(tables["couch"], CouchAnswer | None),
                 residuals=None if residuals is None else _part(list(residuals.values()), tuple[PointResidual, ...]),
+                radiographs=_part(tables.get("radiographs"), RadiographsAnswer | None),
                 start=RigidMotion.from_matrix(tables["start_plan_from_daily"], target=Frame.PLAN, source=Frame.DAILY),
                 match=matched,
                 **same,

@@ -43,6 +43,11 @@ void accumulate(const i16* scores, Size size, const f32* index_from_mm, const f3
 // next row, step to the next column; out is (views, rows, columns), in the units of values times mm.
 void project(const f32* values, Size size, const f64* spacing_mm, const f64* cameras, i32 views, i32 rows, i32 columns, f32* out);
 
+// radiograph.cpp: ray sums of one camera through a field that has one layer of zeros all around (`size` is without it), out (rows, columns);
+// with `changes` (6, 4, 3), what the camera changes by in each of the six motions of the pose, out is (7, rows, columns): the derivatives follow
+// (project_pose.hpp).
+void radiograph(const f32* padded, Size size, const f64* spacing_mm, const f64* camera, const f64* changes, i32 rows, i32 columns, f32* out);
+
 // projector.cpp: sums over images (views, rows, columns) of backproject.hpp; pixel_from_index is 3 x 4 a view and gives
 // (column depth, row depth, depth) of a voxel index.
 void backproject(const f32* images, i32 views, i32 rows, i32 columns, const f64* pixel_from_index, Size size, f32* out);

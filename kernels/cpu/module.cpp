@@ -121,6 +121,19 @@ void backproject(Floats images, In<f64, nb::shape<-1, 3, 4>> pixel_from_index, O
     cpu::backproject(images.data(), shape.k, shape.j, shape.i, pixel_from_index.data(), size_of(out), out.data());
 }
 
+void radiograph(Floats padded, In<f64, nb::shape<3>> spacing_mm, In<f64, nb::shape<4, 3>> camera, In<f64, nb::shape<-1, 4, 3>> changes,
+                Out<f32, nb::ndim<3>> out) {
+    const cpu::Size cells = size_of(padded);
+    require(cells.i > 2 && cells.j > 2 && cells.k > 2, "radiograph: the field must have a layer of zeros around at least one voxel");
+    require(padded.size() < (std::size_t(1) << 30), "radiograph: give at most 2^30 cells");
+    require(changes.shape(0) == 0 || changes.shape(0) == 6, "radiograph: give the changes of all six motions or of none");
+    require(out.shape(0) == changes.shape(0) + 1, "radiograph: out must have one plane for the image and one for each motion");
+    const cpu::Size images = size_of(out);
+    const nb::gil_scoped_release release;
+    cpu::radiograph(padded.data(), {cells.i - 2, cells.j - 2, cells.k - 2}, spacing_mm.data(), camera.data(), changes.shape(0) ? changes.data() : nullptr,
+                    images.j, images.i, out.data());
+}
+
 // What this processor has of the instruction sets that modules are built for, best last.
 std::vector<std::string> instruction_sets() {
     std::vector<std::string> names{"baseline"};
@@ -151,6 +164,7 @@ NB_MODULE(IGRT_MODULE_NAME, m) {
     m.def("correlate", &correlate, "first"_a, "second"_a, "valid"_a, "half"_a, "floor_hu"_a, "values"_a, "weights"_a);
     m.def("draw", &draw, "scores"_a, "spacing_ijk_mm"_a, "block"_a, "wanted"_a, "seed"_a);
     m.def("project", &project, "values"_a, "spacing_mm"_a, "cameras"_a, "out"_a);
+    m.def("radiograph", &radiograph, "padded"_a, "spacing_mm"_a, "camera"_a, "changes"_a, "out"_a);
     m.def("backproject", &backproject, "images"_a, "pixel_from_index"_a, "out"_a);
     m.def("accumulate", &accumulate, "scores"_a, "index_from_mm"_a, "positions_mm"_a, "values"_a, "rotation"_a, "translation_mm"_a, "scale"_a, "out"_a);
 }

@@ -115,7 +115,7 @@ def test_a_localizer_beside_the_series_is_passed_over(study: Study):
         (
             RTImageStorage,
             "RTIMAGE",
-            "DIR/CT_0001.dcm is an RT Image; radiographs are not read by this version: give a CT or cone-beam CT series",
+            "DIR/CT_0001.dcm is an RT Image, a radiograph; give a CT or cone-beam CT series here",
         ),
         (
             EnhancedCTImageStorage,

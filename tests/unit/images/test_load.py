@@ -112,7 +112,7 @@ def test_a_radiograph(study: Study):
     ds.save_as(study.folder.parent / "kv.dcm")
     for load in (load_plan, load_daily):
         assert refusal(lambda load=load: load(study.folder.parent / "kv.dcm")) == (
-            f"{study.folder.parent}/kv.dcm is an RT Image; radiographs are not read by this version: give a CT or cone-beam CT series"
+            f"{study.folder.parent}/kv.dcm is an RT Image, a radiograph; give a CT or cone-beam CT series here"
         )
 
 

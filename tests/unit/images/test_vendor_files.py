@@ -14,7 +14,7 @@ from igrt.images.load import load_daily, load_plan
 from igrt.images.rtplan import place, read_rtplan
 from igrt.images.structures import read_structure_set
 
-RADIOGRAPH = "FILE is an RT Image; radiographs are not read by this version: give a CT or cone-beam CT series"
+RADIOGRAPH = "FILE is an RT Image, a radiograph; give a CT or cone-beam CT series here"
 ALONE = "alone; give the folder that holds the CT, the structure set and the plan"
 NO_IMAGE = "not a CT image; give a CT or cone-beam CT series"
 NO_PLAN = "FILE holds no RT Plan; add the plan, or give isocentre_mm, the plan's isocentre as x y z in LPS mm"

@@ -1,0 +1,189 @@
+"""Radiographs as the day's image: what each file states, and the camera that follows from it with the machine's conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from igrt.errors import InputError
+from igrt.geometry.angles import wrap_deg
+from igrt.geometry.camera import DEFAULT_ORIENTATION, XrayCamera
+from igrt.geometry.motion import frozen_array
+from igrt.geometry.position import PatientPosition
+
+# SID, SAD and the receptor's translation say the same distance; files round them.
+DISTANCE_AGREEMENT_MM = 0.5
+
+
+class PixelSense(StrEnum):
+    """What larger pixel values mean: more of the beam, more attenuation, or the logarithm of either."""
+
+    INTENSITY = "intensity"
+    INVERTED = "inverted"
+    LOG_INTENSITY = "log_intensity"
+    ATTENUATION = "attenuation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StatedGeometry:
+    """What one RT Image states of its geometry; None where it says nothing. Angles in degrees, lengths in mm (DICOM PS3.3 C.8.8.2)."""
+
+    gantry_angle_deg: float
+    sad_mm: float
+    sid_mm: float | None
+    spacing_mm: tuple[float, float]
+    shape: tuple[int, int]
+    receptor_angle_deg: float
+    receptor_translation_mm: NDArray[np.float64] | None
+    position_mm: NDArray[np.float64] | None
+    orientation: NDArray[np.float64] | None
+    support_angle_deg: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KvConventions:
+    """What a vendor chose and no file states: one machine profile's table `kv`.
+
+    `source_offset_deg` is added to the gantry angle of the file; `panel_offset_mm` is where the panel is off what the file
+    states, or off centre where the file states no position; `flexmap` lists (source angle, x, y) shifts of the panel in mm, linear
+    between its rows around the circle. `pixels` is the sense of pixels where a file is silent; `name` is the profile's, for sentences.
+    """
+
+    name: str
+    source_offset_deg: float | None
+    panel_offset_mm: tuple[float, float] | None
+    flexmap: tuple[tuple[float, float, float], ...] = ()
+    pixels: PixelSense | None = None
+
+    def __post_init__(self) -> None:
+        angles = [row[0] for row in self.flexmap]
+        if not all(0 <= a < 360 for a in angles) or any(b <= a for a, b in pairwise(angles)):
+            raise InputError(f"kv.flexmap of machine profile {self.name} has source angles {angles}; list them rising, from 0 to below 360")
+
+    def flex_mm(self, source_angle_deg: float) -> NDArray[np.float64]:
+        """(2,) shift of the panel along receptor x and y at a source angle."""
+        if not self.flexmap:
+            return np.zeros(2)
+        angles, x, y = np.array(self.flexmap).T
+        return np.array([np.interp(source_angle_deg % 360.0, angles, shift, period=360.0) for shift in (x, y)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Radiograph:
+    """One radiograph: stored values after rescale, float32 (rows, columns), what the file says of them and of its geometry.
+
+    `exposed` is False beyond the collimator edges that the file states. `sense` and `kvp` are None where the file states none.
+    """
+
+    source: str
+    pixels: NDArray[np.float32]
+    exposed: NDArray[np.bool_]
+    sense: PixelSense | None
+    kvp: float | None
+    stated: StatedGeometry
+    sop_uid: str
+
+    def __post_init__(self) -> None:
+        if self.pixels.shape != self.stated.shape or self.exposed.shape != self.stated.shape:
+            raise ValueError(f"pixels {self.pixels.shape} and exposed {self.exposed.shape} must have the shape {self.stated.shape}")
+        for field in ("pixels", "exposed"):
+            view = getattr(self, field).view()
+            view.setflags(write=False)
+            object.__setattr__(self, field, view)
+
+    def camera(self, conventions: KvConventions) -> XrayCamera:
+        """The camera; what the file lacks is the standard's default, then the machine profile's. InputError where neither has it."""
+        return camera_of(self.stated, conventions, self.source)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Radiographs:
+    """The day's radiographs of one patient in one pose; they have no frame of reference of their own.
+
+    Their daily frame has LPS axes by patient position and the machine isocentre at the plan isocentre's coordinates.
+    """
+
+    images: tuple[Radiograph, ...]
+    position: PatientPosition
+    patient_id: str | None
+    source: str
+    notes: tuple[str, ...] = ()
+    isocentre_mm: None = None
+    frame_of_reference_uid: None = None
+    series_uid: None = None
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise InputError("no radiograph is given; give at least one RT Image")
+        repeated = [image.source for n, image in enumerate(self.images) if image.sop_uid in {other.sop_uid for other in self.images[:n]}]
+        if repeated:
+            raise InputError(f"{repeated[0]} is given twice (one SOP Instance UID); give each radiograph once")
+
+
+def camera_of(stated: StatedGeometry, conventions: KvConventions, source: str) -> XrayCamera:
+    """The camera of a radiograph: `f = Ry(source angle) [T + Rz(receptor angle) r]` (DICOM PS3.3 C.8.8.2.7).
+
+    Receptor translation absent: (0, 0, SAD - SID). RT Image Orientation absent: rows along +x, columns along -y. RT Image Position absent:
+    the panel is centred, but for the profile's offset. InputError that names the file's element or the profile's field.
+    """
+    if conventions.source_offset_deg is None:
+        raise InputError(f"machine profile {conventions.name} does not state kv.source_offset_deg: set it to the arm that images, proven")
+    translation = _translation(stated, source)
+    if conventions.panel_offset_mm is None:
+        raise InputError(f"machine profile {conventions.name} does not state kv.panel_offset_mm: set it, 0 0 where files state every shift")
+    angle = stated.gantry_angle_deg + conventions.source_offset_deg
+    orientation = np.array(DEFAULT_ORIENTATION) if stated.orientation is None else stated.orientation
+    first = _centred(stated, orientation) if stated.position_mm is None else stated.position_mm
+    try:
+        return XrayCamera(
+            source_angle_deg=angle,
+            sad_mm=stated.sad_mm,
+            receptor_translation_mm=translation,
+            receptor_angle_deg=stated.receptor_angle_deg,
+            first_pixel_mm=first + np.array(conventions.panel_offset_mm) + conventions.flex_mm(angle),
+            spacing_mm=stated.spacing_mm,
+            shape=stated.shape,
+            orientation=orientation,
+        )
+    except ValueError as problem:
+        raise InputError(f"{source}: {problem}") from problem
+
+
+def agreed_table_angle(images: Sequence[Radiograph], table_angle_deg: float, limit_deg: float = 0.5) -> None:
+    """InputError where a file states another patient support angle than the one at which the patient is treated."""
+    for image in images:
+        stated = image.stated.support_angle_deg
+        if stated is not None and not abs(wrap_deg(stated - table_angle_deg)) <= limit_deg:
+            raise InputError(
+                f"{image.source} was taken at patient support angle {stated:g}, the table angle given is {table_angle_deg:g}; "
+                "give the angle at which the radiographs were taken"
+            )
+
+
+def _translation(stated: StatedGeometry, source: str) -> NDArray[np.float64]:
+    given = stated.receptor_translation_mm
+    if given is None and stated.sid_mm is None:
+        raise InputError(
+            f"{source} lacks both RT Image SID (3002,0026) and X-Ray Image Receptor Translation (3002,000D); export it again with one"
+        )
+    if given is None:
+        return frozen_array([0.0, 0.0, stated.sad_mm - (stated.sid_mm or 0.0)], (3,), "receptor translation")
+    if stated.sid_mm is not None and not abs(stated.sad_mm - given[2] - stated.sid_mm) <= DISTANCE_AGREEMENT_MM:
+        raise InputError(
+            f"{source} contradicts itself: RT Image SID (3002,0026) is {stated.sid_mm:g} mm, but Radiation Machine SAD "
+            f"(3002,0022) {stated.sad_mm:g} and Receptor Translation (3002,000D) z {given[2]:g} make it {stated.sad_mm - given[2]:g}; "
+            "correct the export"
+        )
+    return given
+
+
+def _centred(stated: StatedGeometry, orientation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2,) the first pixel of a panel whose middle is at receptor (0, 0)."""
+    along = orientation.reshape(2, 3)[:, :2]
+    rows, columns = stated.shape
+    return np.asarray(-(columns - 1) / 2 * stated.spacing_mm[1] * along[0] - (rows - 1) / 2 * stated.spacing_mm[0] * along[1])

@@ -1,0 +1,151 @@
+"""Radiographs to an answer: the same kind as from a cone-beam CT, and from one radiograph only what one can tell."""
+
+import dataclasses
+import datetime as dt
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from igrt.answer import Answer, verify
+from igrt.errors import InputError
+from igrt.geometry.position import PatientPosition
+from igrt.geometry.setup import correction_motion
+from igrt.images.fingerprint import plan_fingerprint
+from igrt.images.radiographs import Radiographs
+from igrt.images.records import Plan, PlanIdentity, Structure, StructureKind
+from igrt.images.today import load_today
+from igrt.images.write import WriteIdentity
+from igrt.images.write_radiograph import write_radiograph
+from igrt.verification.findings import Outcome, Verdict
+from tests.radiograph_cases import ISOCENTRE_MM, POSITION, camera, integrals, largest_error_mm, motion, patient
+
+NOW = dt.datetime(2026, 3, 2, 12, 0, tzinfo=dt.UTC)
+POSE = motion(shift_mm=(2.0, -1.5, 1.0), pitch=0.4, roll=-0.5, yaw=0.6)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    ct = patient()
+    square = np.array([[-10, -10], [10, -10], [10, 10], [-10, 10]]) + ISOCENTRE_MM[:2]
+    ctv = Structure("CTV", StructureKind.CTV, tuple(np.c_[square, np.full(4, ISOCENTRE_MM[2] + z)] for z in (-9.0, 0.0, 9.0)))
+    return Plan(
+        ct=ct,
+        position=POSITION,
+        isocentre_mm=ISOCENTRE_MM,
+        structures=(ctv,),
+        identity=PlanIdentity("P-001", "A^B", "plan", "1.2", "1.2.3"),
+        fingerprint=plan_fingerprint(ct, ISOCENTRE_MM, POSITION, (ctv,)),
+        source="plan folder",
+    )
+
+
+@pytest.fixture
+def take(tmp_path: Path):
+    """Writes the radiographs of the patient in a pose and reads them again."""
+
+    def make(angles=(0.0, 90.0), pose=POSE, *, ct=None, patient_id="P-001", **changes) -> Radiographs:
+        identity = WriteIdentity(patient_id=patient_id, patient_name="A^B", seed="kv", acquired=dt.datetime(2026, 3, 2, 8))
+        cameras = [camera(angle) for angle in angles]
+        paths = []
+        for one, image in zip(cameras, integrals(ct or patient(), pose, cameras), strict=True):
+            paths.append(tmp_path / f"kv{one.source_angle_deg % 360:03.0f}.dcm")
+            counts = np.clip(np.rint(60000 * np.exp(-image)), 1, 65535).astype(np.uint16)
+            write_radiograph(counts, paths[-1], camera=one, identity=identity, position=POSITION, kvp=100, series="kv")
+            ds = pydicom.dcmread(paths[-1])
+            for keyword, value in changes.items():
+                setattr(ds, keyword, value)
+            ds.save_as(paths[-1])
+        return load_today(paths)
+
+    return make
+
+
+def codes(answer: Answer) -> set[str]:
+    return {finding.code for finding in answer.findings}
+
+
+def test_a_pair_is_accepted_with_the_correction_that_follows(plan, take) -> None:
+    answer = verify(plan, take(), now=NOW)
+    assert answer.outcome is Outcome.ACCEPTED, answer.reason
+    assert largest_error_mm(answer.plan_from_daily, POSE) < 0.15
+    place = {"plan_isocentre_mm": ISOCENTRE_MM, "daily_isocentre_mm": ISOCENTRE_MM, "plan_position": POSITION, "daily_position": POSITION}
+    np.testing.assert_allclose(answer.correction.motion.matrix, correction_motion(answer.plan_from_daily, **place).matrix, atol=1e-9)
+    assert answer.daily_isocentre_mm == answer.plan_isocentre_mm == tuple(ISOCENTRE_MM)
+    assert np.array_equal(answer.start.matrix, np.eye(4))
+    assert "radiographs have it" in answer.daily_isocentre_from
+    assert len(answer.radiographs.images) == 2
+    assert answer.radiographs.leave_one_out_mm < 0.5
+    assert answer.radiographs.in_plane is None
+    assert any(words.startswith("move without one of the images") for words in answer.checked)
+    assert {"prepare_plan", "prepare_daily", "register", "judge"} <= set(answer.seconds)
+
+
+def test_one_radiograph_is_partial(plan, take) -> None:
+    answer = verify(plan, take([0.0]), now=NOW)
+    assert answer.outcome is Outcome.PARTIAL
+    assert answer.verdict is Verdict.CAUTION
+    assert (answer.plan_from_daily, answer.correction, answer.couch, answer.residuals) == (None, None, None, None)
+    assert "one_radiograph" in codes(answer)
+    assert "N/A" in next(finding.sentence for finding in answer.findings if finding.code == "one_radiograph")
+    seen = answer.radiographs.in_plane
+    room = {"plan_isocentre_mm": ISOCENTRE_MM, "daily_isocentre_mm": ISOCENTRE_MM, "plan_position": POSITION, "daily_position": POSITION}
+    right = correction_motion(POSE, **room).translation_mm
+    assert abs(seen.across_mm - right[0]) < 0.3
+    assert abs(seen.along_mm - right[1]) < 0.3
+    assert answer.radiographs.leave_one_out_mm is None
+
+
+def test_one_radiograph_of_a_patient_far_away_is_stopped(plan, take) -> None:
+    answer = verify(plan, take([0.0], motion(shift_mm=(35.0, 0.0, 0.0), pitch=0, roll=0, yaw=0)), now=NOW)
+    assert answer.outcome is Outcome.PARTIAL
+    assert answer.verdict is Verdict.STOP
+    assert "setup_translation" in codes(answer)
+
+
+def test_json_and_back_and_every_key_documented(plan, take) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    documented = {key for key in re.findall(r"^\| `([^`]+)` \|", page, flags=re.MULTILINE) if key.startswith("radiographs")}
+    answer = verify(plan, take([90.0]), now=NOW)
+    tables = json.loads(json.dumps(answer.to_json(), allow_nan=False))
+    again = Answer.from_json(tables)
+    assert again.to_json() == answer.to_json()
+    told = tables["radiographs"]
+    written = {"radiographs", "radiographs.images[]", *(f"radiographs.{key}" for key in told if key != "images")}
+    written |= {f"radiographs.images[].{key}" for key in told["images"][0]} | {f"radiographs.in_plane.{key}" for key in told["in_plane"]}
+    assert written == documented
+    del tables["radiographs"]  # an answer of an earlier release
+    assert Answer.from_json(tables).radiographs is None
+
+
+def test_another_patient_is_refused_by_name_and_by_looks(plan, take, tmp_path) -> None:
+    other = verify(plan, take(patient_id="P-002"), now=NOW)
+    assert other.outcome is Outcome.REFUSED
+    assert "patient_mismatch" in codes(other)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    stranger = verify(plan, take(ct=patient(seed=7)), now=NOW)
+    assert stranger.outcome is Outcome.REFUSED
+    assert "evidence_similarity" in codes(stranger)
+    assert stranger.radiographs.in_plane is None
+
+
+def test_table_angle_and_position_must_fit(plan, take) -> None:
+    pair = take()
+    with pytest.raises(InputError, match="patient support angle 0, the table angle given is 90"):
+        verify(plan, pair, table_angle_deg=90.0, now=NOW)
+    with pytest.raises(InputError, match="the daily image is FFS"):
+        verify(plan, dataclasses.replace(pair, position=PatientPosition.FFS), now=NOW)
+
+
+def test_megavoltage_and_the_reference_device_are_refused(plan, take) -> None:
+    with pytest.raises(InputError, match="tube voltage is 6000 kV"):
+        verify(plan, take(KVP="6000"), now=NOW)
+
+
+def test_the_reference_device_does_not_match_radiographs(plan, take) -> None:
+    with pytest.raises(InputError, match="does not match radiographs; choose cpu"):
+        verify(plan, take(), device="reference", now=NOW)
