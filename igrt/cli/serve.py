@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-days", type=days, metavar="DAYS", help="remove images older than this, between sessions (default: keep all)"
     )
-    parser.add_argument("--device", metavar="NAME", help="cpu, cpu avx2, ... (by default the best there is)")
+    parser.add_argument("--device", metavar="NAME", help="cpu, cpu avx2, cuda, ... (by default the best there is)")
     parser.add_argument("--json", action="store_true", help="print the addresses as one line of JSON once all is ready")
 
 

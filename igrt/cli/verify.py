@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     machine.add_argument(
         "--couch", type=finite, nargs=6, metavar=AXES, help="couch during the scan, IEC 61217 mm and degrees: gives an absolute target"
     )
-    machine.add_argument("--device", metavar="NAME", help="cpu, cpu avx2, ... (by default the best there is)")
+    machine.add_argument("--device", metavar="NAME", help="cpu, cpu avx2, cuda, ... (by default the best there is)")
     match = parser.add_argument_group("match (by default as the protocol says)")
     match.add_argument(
         "--region",

@@ -57,6 +57,13 @@ _ROWS = (
         ClearedBy.ITSELF,
     ),
     Row(
+        "device_failed",
+        Priority.MEDIUM,
+        "The GPU failed ({sentence}); the processor answers from now on.",
+        "wait for the answer; have the GPU looked at before the engine is started again",
+        ClearedBy.PERSON,
+    ),
+    Row(
         "worker_over_budget",
         Priority.MEDIUM,
         "The worker was not done with {task} after {budget_s:.0f} s; it was ended, is started again and told again.",

@@ -236,7 +236,7 @@ def verification_of(case: Case, *, interrupted: bool) -> list[str]:
     couch, approved = case.result.answer["couch"], case.chain.approved
     move = Move(
         made=correction_of(couch["made"]),
-        manual_match=bool(case.result.answer.get("manual_match")),
+        manual_match=case.result.answer.get("match", {}).get("manual", True),  # what is not known to be automatic is not
         overridden=approved is not None and approved.overridden is not None,
         limited=tuple(couch["limited"]),
         interrupted=interrupted,

@@ -14,7 +14,7 @@ from igrt.engine.compare import as_told, compared, match_point_mm, seen
 from igrt.engine.record import ANSWER, PLAN, AnswerRow, PlanRow, row_of
 from igrt.engine.states import State, Trigger
 from igrt.engine.supervisor import Death
-from igrt.engine.tasks import Advanced, Answered, AnswerTask, AnyReport, Failed, PlanReady, PlanTask, Started, Task
+from igrt.engine.tasks import Advanced, Answered, AnswerTask, AnyReport, DeviceFailed, Failed, PlanReady, PlanTask, Started, Task
 from igrt.errors import InputError
 from igrt.verification.findings import Level, Outcome, Verdict
 
@@ -42,6 +42,8 @@ def _take(case: Case, report: AnyReport, task: Task | None) -> None:
             if case.session.state is State.REGISTERING:
                 _keep_basis(case, basis)
                 _answered(case, answer)
+        case DeviceFailed(sentence=sentence):
+            case.stream.alert("device_failed", sentence=sentence)
         case Failed(code=code, sentence=sentence, basis=basis):
             if case.session.state is State.REGISTERING:
                 _keep_basis(case, basis, failed=sentence)

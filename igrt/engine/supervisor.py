@@ -18,11 +18,25 @@ import zmq
 import zmq.asyncio
 
 from igrt.engine.logs import log
-from igrt.engine.tasks import NAMES, Advanced, AnswerTask, AnyReport, AnyTask, ImageTask, PlanTask, SlabTask, Started, StopTask, Task
+from igrt.engine.tasks import (
+    NAMES,
+    Advanced,
+    AnswerTask,
+    AnyReport,
+    AnyTask,
+    DeviceFailed,
+    ImageTask,
+    PlanTask,
+    SlabTask,
+    Started,
+    StopTask,
+    Task,
+)
 
 LOG = logging.getLogger(__name__)
 STOP_S = 2.0
 LONGEST_PAUSE_S = 10.0
+ON_THE_PROCESSOR = ("--device", "cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,8 @@ class Supervisor:
     """Keeps one worker running, and the script of tasks that brings a new one to where the last one was.
 
     `on_report` hears every report with its task, those of tasks told again too; `on_death` hears of each death before the
-    next start; `on_give_up` hears of a task that was tried too often, and has it forgotten.
+    next start, which is on the processor once a device has failed; `on_give_up` hears of a task that was tried too often, and has
+    it forgotten.
     """
 
     def __init__(
@@ -203,7 +218,9 @@ class Supervisor:
             self._on_report(report, None)
             return
         task = self._head
-        if not isinstance(report, Advanced):
+        if isinstance(report, DeviceFailed):
+            self._command = (*self._command, *ON_THE_PROCESSOR)
+        elif not isinstance(report, Advanced):
             self._pending.popleft()
             self._head_since_s = time.monotonic()
             if not self._pending:

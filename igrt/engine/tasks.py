@@ -134,7 +134,13 @@ class Failed(Report, frozen=True, kw_only=True):
     basis: Basis | None = None
 
 
-AnyReport = Started | Done | Advanced | PlanReady | Answered | Failed
+class DeviceFailed(Report, frozen=True, kw_only=True):
+    """The device failed during the task: this worker ends, and the next one computes on the processor."""
+
+    sentence: str
+
+
+AnyReport = Started | Done | Advanced | PlanReady | Answered | Failed | DeviceFailed
 
 NAMES: Mapping[type[Task], str] = {
     PlanTask: "loading the plan",

@@ -21,6 +21,7 @@ import msgspec
 import zmq
 
 from igrt.bus.messages import LoadPlan
+from igrt.compute.failure import DeviceError
 from igrt.engine.basis import Basis
 from igrt.engine.logs import logging_to
 from igrt.engine.spool import Description
@@ -30,6 +31,7 @@ from igrt.engine.tasks import (
     AnswerTask,
     AnyReport,
     AnyTask,
+    DeviceFailed,
     Done,
     Failed,
     ImageTask,
@@ -73,7 +75,7 @@ class Worker:
         self._socket, self._solver = socket, solver
 
     def run(self) -> None:
-        """Until told to stop."""
+        """Until told to stop, or the device fails: what a GPU has failed at, no other work of the same process can be trusted with."""
         self._socket.send(msgspec.msgpack.encode(Started(number=0)))
         tasks = msgspec.msgpack.Decoder(AnyTask)
         while True:
@@ -82,6 +84,9 @@ class Worker:
                 return
             try:
                 report = msgspec.msgpack.encode(self._do(task))
+            except DeviceError as failure:
+                self._socket.send(msgspec.msgpack.encode(DeviceFailed(number=task.number, sentence=str(failure))))
+                return
             except InputError as error:
                 basis = self._solver.basis() if isinstance(task, AnswerTask) else None
                 report = msgspec.msgpack.encode(Failed(number=task.number, code="bad_input", sentence=str(error), basis=basis))

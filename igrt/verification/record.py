@@ -68,8 +68,7 @@ class Answer:
 
     Only an accepted match carries `plan_from_daily` (LPS mm, p_plan = M p_daily), `correction` (IEC fixed axes about the
     isocentre), `couch`, `match_point` and `residuals`: in any other answer all five are None. `start` is the pose at which
-    nothing is wrong with the set-up, where the registration began. `manual_match` says that a person moved
-    the images onto each other. ValueError where an answer contradicts itself.
+    nothing is wrong with the set-up, where the registration began. ValueError where an answer contradicts itself.
     """
 
     outcome: Outcome
@@ -100,7 +99,6 @@ class Answer:
     seconds: Mapping[str, float]
     plan_fingerprint: str
     modality: str = CONE_BEAM
-    manual_match: bool = False
     match: MatchRecord = MatchRecord()
     radiographs: RadiographsAnswer | None = None
 
@@ -181,7 +179,6 @@ _SAME_IN_JSON: Mapping[str, Any] = {
     "seconds": dict[str, float],
     "plan_fingerprint": str,
     "modality": str,
-    "manual_match": bool,
 }
 
 

@@ -71,6 +71,7 @@ class ChainSolver(FakeSolver):
                 "target": move.target and axes_of(move.target),
                 "limited": list(move.limited),
             },
+            "match": {"manual": False},
             "position": d.position.value,
             "table_angle_deg": planned_deg,
             "image_table_angle_deg": image_deg,

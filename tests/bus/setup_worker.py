@@ -42,7 +42,7 @@ class SetupSolver(ChainSolver):
         self.images += 1
         extras = {
             "modality": self.of("modalities", this, otherwise="cone-beam CT"),
-            "manual_match": self.of("manual", this, otherwise=False),
+            "match": {"manual": self.of("manual", this, otherwise=False)},
         }
         if "match_point" in self.plan:
             extras["match_point"] = {"rule": "centroid of the target", "position_mm": self.plan["match_point"]}

@@ -15,8 +15,8 @@ CENTRE_MM = np.array([4.0, -6.0, 2.0])
 
 
 @pytest.fixture(scope="module")
-def radiographs(verbs) -> RadiographVerbs:
-    return RadiographVerbs(verbs.instruction_set)
+def radiographs(cpu_verbs) -> RadiographVerbs:
+    return RadiographVerbs(cpu_verbs.instruction_set)
 
 
 def oblique(shape=(13, 24, 19), seed=3) -> AttenuationField:

@@ -8,7 +8,7 @@ import zmq.asyncio
 
 from igrt.bus import messages as m
 from igrt.engine.supervisor import Budgets, Supervisor
-from igrt.engine.tasks import Done, PlanTask, SlabTask, Started
+from igrt.engine.tasks import DeviceFailed, Done, PlanTask, SlabTask, Started
 
 GOOD = """
 import msgspec, sys, zmq
@@ -68,6 +68,27 @@ def test_tasks_told_before_the_worker_is_up_are_done_in_order():
     heard = supervise(GOOD, scenario)
     assert [r.number for r, _ in heard] == [0, 1, 2, 3]
     assert [t.number for _, t in heard[1:]] == [1, 2, 3]
+
+
+def test_after_a_device_failed_the_next_worker_is_on_the_processor_and_told_again():
+    failing = GOOD.replace(
+        "    say(Done(number=task.number))",
+        """    if "cpu" not in sys.argv:
+        from igrt.engine.tasks import DeviceFailed
+        say(DeviceFailed(number=task.number, sentence="it failed"))
+        socket.close()
+        sys.exit(0)
+    say(Done(number=task.number))""",
+    )
+
+    async def scenario(supervisor, heard):
+        supervisor.tell(slab(1))
+        await until(heard, lambda h: isinstance(h, tuple) and isinstance(h[0], Done))
+
+    heard = supervise(failing, scenario)
+    reports = [h[0] for h in heard if isinstance(h, tuple)]
+    assert [type(r) for r in reports] == [Started, DeviceFailed, Started, Done]
+    assert reports[-1].number == 1
 
 
 def test_what_was_forgotten_is_not_told_to_the_next_worker():
