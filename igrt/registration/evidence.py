@@ -136,6 +136,11 @@ def covariance(solution: Solution, inverse: NDArray[np.float64] | None, motions:
     return np.asarray(basis @ (spread + np.eye(free) * FLOOR_SD_MM**2) @ basis.T / np.outer(RADIANS, RADIANS))
 
 
+def way_left(solution: Solution, inverse: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(k,) how far beyond the minimum a solution lies along the free motions, by `inverse_curvature` (mm, rotations as mm at 80 mm)."""
+    return np.asarray(inverse @ (basis.T @ (solution.chunks[:, NORMAL_VECTOR].sum(axis=0) / RADIANS)))
+
+
 def settled(solution: Solution, inverse: NDArray[np.float64] | None, spread: NDArray[np.float64], motions: Motions | None = None) -> bool:
     """Whether the way that is left, by `inverse_curvature`, is short: in itself, or against the covariance `spread` of the pose.
 
@@ -144,7 +149,7 @@ def settled(solution: Solution, inverse: NDArray[np.float64] | None, spread: NDA
     if inverse is None:
         return False
     basis = (motions or Motions()).basis
-    way_free = inverse @ (basis.T @ (solution.chunks[:, NORMAL_VECTOR].sum(axis=0) / RADIANS))
+    way_free = way_left(solution, inverse, basis)
     along = np.linalg.pinv(basis)
     deviations = float(np.sqrt(way_free @ np.linalg.solve(along @ (spread * np.outer(RADIANS, RADIANS)) @ along.T, way_free)))
     way = basis @ way_free

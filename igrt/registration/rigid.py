@@ -21,6 +21,7 @@ from igrt.registration.evidence import (
     observability,
     resemblance,
     settled,
+    way_left,
 )
 from igrt.registration.levels import LEVELS
 from igrt.registration.match import Evidence, Match
@@ -39,6 +40,8 @@ SECOND_START_AXIS = np.array([-1.0, 2.0, 2.0]) / 3.0
 LEAST_SAMPLES = 200
 PROBED = (2, 3)  # the levels that tell which motions the images show; a finer one's voxels are too noisy
 PROBING = 32_000  # samples for a curvature
+FINISHING, LONGEST_FINISH_MM = 2, 1.0  # steps by the curvature, where those by the normal matrix became too short to arrive
+FINISHING_SHARES = (1.0, 0.5, 0.25, 0.125)  # the cost has kinks: the lowest decides
 REDRAWN_MM = DRAWN_MARGIN_MM / 2  # a pose this far from where samples were drawn asks for its own
 
 
@@ -133,11 +136,11 @@ def match_rigid(
     shift = SECOND_START_MM * SECOND_START_SHIFT * motions.translate
     turn = np.radians(SECOND_START_DEG) * SECOND_START_AXIS * motions.turn
     # The evidence is of the first start's samples, so they are used before the second may draw others.
-    evidence_of = _Measured.at(levels, solution)
+    evidence_of = _Measured.finished(levels, solution)
     second, _ = levels.run(first.moved(np.concatenate([shift, turn]), motions.about_mm))
     told("evidence", 0.9)
-    other = second.pose.plan_from_daily(centres)
-    difference_mm = largest_displacement_mm(evidence_of.answer, other, centres.plan_mm)
+    one, other = (found.pose.plan_from_daily(centres) for found in (solution, second))
+    difference_mm = largest_displacement_mm(one, other, centres.plan_mm)
     seconds = SecondStart(SECOND_START_MM * motions.translate, SECOND_START_DEG * motions.turn, difference_mm)
     match = evidence_of.match(levels, verbs, seconds, iterations)
     told("evidence", 1.0)
@@ -173,7 +176,7 @@ def match_near(
     """
     levels = _levels(plan, daily, start, isocentre_mm, verbs, options)
     solution, iterations = levels.refine(Pose.of(start, levels.centres), NEXT)
-    return _Measured.at(levels, solution).match(levels, verbs, SecondStart(0.0, 0.0, 0.0), iterations)
+    return _Measured.finished(levels, solution).match(levels, verbs, SecondStart(0.0, 0.0, 0.0), iterations)
 
 
 def _levels(
@@ -181,7 +184,7 @@ def _levels(
 ) -> CoarseToFine:
     if (start.target, start.source) != (Frame.PLAN, Frame.DAILY):
         raise ValueError(f"a match starts from plan_from_daily; this start is {start.name}")
-    if min(len(samples.values) for samples in daily.levels) < LEAST_SAMPLES:
+    if min(len(samples.values) for samples in daily.levels[NEXT:]) < LEAST_SAMPLES:
         raise InputError(
             "the daily image shows too little to match: it is blank, or too few slices to hold contrast; check the image that was sent"
         )
@@ -197,6 +200,22 @@ class _Measured:
     spread: NDArray[np.float64]
     observability: float
     converged: bool
+    way_mm: NDArray[np.float64] | None
+
+    @classmethod
+    def finished(cls, levels: CoarseToFine, solution: Solution) -> _Measured:
+        """At the solution, or nearer to the minimum where it has not settled: noise makes the steps of Gauss-Newton too short."""
+        measured = cls.at(levels, solution)
+        for _ in range(FINISHING):
+            way = measured.way_mm
+            if measured.converged or way is None or not float(np.linalg.norm(way)) <= LONGEST_FINISH_MM:
+                break
+            steps = [levels.motions.small(-share * way) for share in FINISHING_SHARES]
+            nearer = min((levels.at(measured.solution.pose.moved(s, levels.motions.about_mm)) for s in steps), key=lambda end: end.cost)
+            if not nearer.cost < measured.solution.cost:
+                break
+            measured = cls.at(levels, nearer)
+        return measured
 
     @classmethod
     def at(cls, levels: CoarseToFine, solution: Solution) -> _Measured:
@@ -205,7 +224,8 @@ class _Measured:
         inverse = inverse_curvature(solution.inside * fine)
         spread = covariance(solution, inverse, levels.motions)
         converged = settled(solution, inverse, spread, levels.motions)
-        return cls(solution, solution.pose.plan_from_daily(levels.centres), spread, observability(coarser), converged)
+        way = None if inverse is None else way_left(solution, inverse, levels.motions.basis)
+        return cls(solution, solution.pose.plan_from_daily(levels.centres), spread, observability(coarser), converged, way)
 
     def match(self, levels: CoarseToFine, verbs: Verbs, second: SecondStart, iterations: int) -> Match:
         """With what every voxel tells."""

@@ -23,6 +23,7 @@ KEPT, FOLLOWED = 12, 3
 KEPT_AT_ONCE, FOLLOWED_AT_ONCE = 4, 1
 WIDE_SCALE = 2.0  # a larger robust scale widens the basin
 COARSEST, NEXT = 0, 1
+LEAST_COARSE = 200  # samples; a few slices show nothing in voxels of 10 mm, and are searched on the next level
 
 
 def thinned(samples: Samples, wanted: int) -> Samples:
@@ -37,8 +38,10 @@ class Search:
     def __init__(
         self, plan: PreparedPlan, daily: PreparedDaily, plan_centre_mm: NDArray[np.float64], verbs: Verbs, motions: Motions
     ) -> None:
-        self._plan, self._daily, self._centre, self._motions = plan, daily, plan_centre_mm, motions
-        self._some = LevelProblem(plan.levels[COARSEST], thinned(daily.levels[COARSEST], SOME), plan_centre_mm, verbs, motions)
+        coarsest = COARSEST if len(daily.levels[COARSEST].values) >= LEAST_COARSE else NEXT
+        self._scores, self._samples, self._level = plan.levels[coarsest], daily.levels[coarsest], LEVELS[coarsest]
+        self._centre, self._motions = plan_centre_mm, motions
+        self._some = LevelProblem(self._scores, thinned(self._samples, SOME), plan_centre_mm, verbs, motions)
         self._next = LevelProblem(plan.levels[NEXT], daily.levels[NEXT], plan_centre_mm, verbs, motions)
 
     def best(self, start: Pose) -> Solution:
@@ -51,8 +54,7 @@ class Search:
 
     @cached_property
     def _sweep(self) -> Sweep:
-        few = thinned(self._daily.levels[COARSEST], FEW)
-        return Sweep(self._plan.levels[COARSEST], few, self._centre, REACH_MM if self._motions.translate else 0.0)
+        return Sweep(self._scores, thinned(self._samples, FEW), self._centre, REACH_MM if self._motions.translate else 0.0)
 
     def _ranked(self, start: Pose, turns_deg: Iterable[tuple[float, float, float]]) -> list[Pose]:
         """The best shifts of every turn, best first: a few of each, so that no turn fills the list."""
@@ -70,7 +72,7 @@ class Search:
 
     def _follow(self, poses: list[Pose], *, kept: int, followed: int) -> Solution:
         """Downhill from the first `kept` on some samples, from the best `followed` of these on all of the next level."""
-        level = LEVELS[COARSEST]
+        level = self._level
         ends = [
             self._some.solve(pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm) for pose in poses[:kept]
         ]
