@@ -51,6 +51,7 @@ check: lint types imports wheel test
 bench: install-dev
 	$(BIN)/python benchmarks/rigid.py
 	$(BIN)/python benchmarks/bus.py
+	$(BIN)/python benchmarks/projection.py
 
 clean:
 	rm -rf build .venv dist

@@ -28,12 +28,13 @@ from igrt.registration.radiograph_evidence import (
 from igrt.registration.radiograph_levels import LEVELS, SEARCH, RadiographDaily, RadiographPlan
 from igrt.registration.radiograph_solver import Doubles, RadiographProblem, RadiographSolution
 from igrt.registration.rigid import SECOND_START_AXIS, SECOND_START_DEG, SECOND_START_MM, SECOND_START_SHIFT, triple
-from igrt.registration.solver import RADIANS, REACH_MM, Centres, Pose
+from igrt.registration.solver import RADIANS, REACH_MM, Centres, Pose, rotation_of
 
 Progress = Callable[[str, float], None]
 
 SEARCH_REACH_MM, SEARCH_STEP_MM = 48.0, 16.0
-KEPT, FOLLOWED = 6, 3
+SEARCH_TURN_DEG = 15.0
+TURNED, KEPT, FOLLOWED = 12, 8, 4
 PROBING_LEVEL = 1  # the level on which the curvature is taken
 SETTLED_MM = 0.1
 LEAST_PIXELS = 400
@@ -96,14 +97,8 @@ class RadiographCoarseToFine:
         ]
 
     def run(self, start: Pose, directions: Doubles) -> tuple[RadiographSolution, int]:
-        """From a start to the finest level: translations all around it, the best followed downhill, the very best to the end."""
-        masks = self.search.within(start)
-        steps = np.arange(-SEARCH_REACH_MM, SEARCH_REACH_MM + 1, SEARCH_STEP_MM)
-        shifts = directions[:, np.abs(directions[:3]).max(axis=0) > 0]
-        poses = [start.moved(shifts @ np.array(s) / RADIANS) for s in itertools.product(steps, repeat=shifts.shape[1])]
-        order = np.argsort([self.search.cost(pose, masks) for pose in poses], kind="stable")[:KEPT]
-        found = [self.search.solve(poses[n], directions=directions) for n in order]
-        found += [self.search.solve(start, directions=directions)]
+        """From a start to the finest level: translations and turns around it, the best followed downhill, the very best to the end."""
+        found = [self.search.solve(pose, directions=directions) for pose in (*self._judged(start, directions), start)]
         found.sort(key=lambda solution: solution.cost)
         coarse = [self.levels[0].solve(solution.pose, directions=directions) for solution in found[:FOLLOWED]]
         solution = min(coarse, key=lambda other: other.cost)
@@ -112,6 +107,21 @@ class RadiographCoarseToFine:
             solution = level.solve(solution.pose, directions=directions)
             iterations += solution.iterations
         return solution, iterations
+
+    def _judged(self, start: Pose, directions: Doubles) -> list[Pose]:
+        """The best of the translations around a start, and of the best of them turned."""
+        masks = self.search.within(start)
+
+        def best(poses: list[Pose], count: int) -> list[Pose]:
+            order = np.argsort([self.search.cost(pose, masks) for pose in poses], kind="stable")[:count]
+            return [poses[n] for n in order]
+
+        steps = np.arange(-SEARCH_REACH_MM, SEARCH_REACH_MM + 1, SEARCH_STEP_MM)
+        shifts = directions[:, np.abs(directions[:3]).max(axis=0) > 0]
+        translated = best([start.moved(shifts @ np.array(s) / RADIANS) for s in itertools.product(steps, repeat=shifts.shape[1])], TURNED)
+        turns = [rotation_of(sign * np.radians(SEARCH_TURN_DEG) * axis) for axis in np.eye(3) for sign in (1, -1)]
+        turned = [Pose(turn @ pose.rotation, pose.shift_mm) for pose in translated for turn in turns]
+        return best(translated + turned, KEPT)
 
 
 def match_radiographs(

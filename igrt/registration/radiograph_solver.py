@@ -105,6 +105,8 @@ class RadiographProblem:
     def solve(self, pose: Pose, *, directions: Doubles, iterations: int | None = None) -> RadiographSolution:
         """Steps from `pose` along `directions` (6, n; rotations as mm at 80 mm) until one moves no point by more than the tolerance."""
         masks = self.within(pose)
+        held = np.eye(3) - directions[:3] @ directions[:3].T  # a turn carries the shift along, but not along what is not sought
+        depth = held @ pose.shift_mm
         sums: tuple[ViewSums, ...] = ()
         length = 0.0
         wanted = self.level.iterations if iterations is None else iterations
@@ -119,7 +121,8 @@ class RadiographProblem:
             gradient = directions.T @ sum(part.gradient for part in sums)
             step = -directions @ np.linalg.solve(matrix + DAMPING * trace / len(matrix) * np.eye(len(matrix)), gradient)
             length = float(np.linalg.norm(step[:3]) + np.linalg.norm(step[3:]))
-            pose = pose.moved(step * min(1.0, LARGEST_STEP_MM / max(length, 1e-12)) / RADIANS)
+            moved = pose.moved(step * min(1.0, LARGEST_STEP_MM / max(length, 1e-12)) / RADIANS)
+            pose = Pose(moved.rotation, moved.shift_mm - held @ moved.shift_mm + depth)
             if length <= self.level.tolerance_mm:
                 break
         return RadiographSolution(pose, self.cost(pose, masks), done, length, sums)
