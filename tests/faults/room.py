@@ -31,6 +31,7 @@ from tests.faults.walk import STATES, Door, Heard, Walker, teller
 
 WAIT_S = 60.0
 LONG_S = 300.0
+QUIET_S = 1.0
 HEARTBEAT_S = 0.1
 _PR_SET_PDEATHSIG = 1
 
@@ -199,6 +200,23 @@ class Room:
             self.stop_engine()
             self.engine = self.start_engine()
 
+    def settle(self) -> None:
+        """Until nothing is written any more (what a dead client had asked for is still carried out), and the followers know all of it."""
+        end_s = time.monotonic() + WAIT_S
+        quiet_since_s, last = time.monotonic(), -1
+        while time.monotonic() - quiet_since_s < QUIET_S or self.last_state() is State.REGISTERING or not self.followed():
+            assert time.monotonic() < end_s, "the engine, or a follower, does not come to rest"
+            with closing(open_to_read(self.folder / FILE)) as base:
+                (number,) = base.execute("SELECT max(number) FROM journal").fetchone()
+            if number != last:
+                quiet_since_s, last = time.monotonic(), number
+            time.sleep(0.02)
+
+    def followed(self) -> bool:
+        """Whether the follower that recovers believes what the journal says."""
+        lines = believed(self.folder.parent / "believed")
+        return bool(lines) and lines[-1]["state"] == self.last_state().value
+
     def stop_engine(self) -> None:
         """Gracefully."""
         os.kill(self.engine, signal.SIGTERM)
@@ -211,12 +229,7 @@ class Room:
         self.go_to(State.READY)
         _end(self.client)
         self.listen()
-        end_s = time.monotonic() + WAIT_S
-        while self.last_state() is State.REGISTERING and time.monotonic() < end_s:
-            time.sleep(0.01)
-        last = self.last_state().value
-        while believed(self.folder.parent / "believed")[-1]["state"] != last and time.monotonic() < end_s:
-            time.sleep(0.05)
+        self.settle()
         for follower in (*self.followers, *([self.proxy] if self.proxy else [])):
             _end(follower)
         self.stop_engine()
