@@ -20,10 +20,10 @@ from pathlib import Path
 import msgspec
 
 from tests.faults.account import Tally
+from tests.faults.edges import STATES
 from tests.faults.proxy import FAULTS
 from tests.faults.room import Room
 from tests.faults.scenarios import Scenario, phantom, small
-from tests.faults.walk import STATES
 
 PROCESSES = ("engine", "worker", "client")
 LATEST_S = (0.0, 0.001, 0.004, 0.03)

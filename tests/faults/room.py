@@ -25,9 +25,11 @@ from igrt.engine.server import Settings, serve
 from igrt.engine.states import State
 from tests.faults import proxy
 from tests.faults.account import Account, Tally
+from tests.faults.edges import STATES
 from tests.faults.follow import believed, follow_as_client, follow_raw
+from tests.faults.pipe import Heard, teller
 from tests.faults.scenarios import Scenario
-from tests.faults.walk import STATES, Door, Heard, Walker, teller
+from tests.faults.walk import Door, Walker
 
 WAIT_S = 60.0
 LONG_S = 300.0

@@ -6,14 +6,11 @@ to a wanted state; there it does one or another of what can be done there.
 
 from __future__ import annotations
 
-import os
 import random
-import struct
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,49 +24,12 @@ from igrt.engine.states import State
 from igrt.simulation.linac import UNITS
 from tests.bus.chain_cases import COUCH
 from tests.bus.raw import slab
-from tests.faults.scenarios import ANY, GO, REFUSE, STOP, Scenario
+from tests.faults.edges import EDGES, path_to
+from tests.faults.scenarios import ANY, Scenario
 
-S = State
 ROUNDS = 2
 AGAIN_S = 0.1
 LOOK_S = 0.005
-
-
-class Edge(NamedTuple):
-    """What can be done in a state, with which plans, and where it leads."""
-
-    verb: str
-    to: State
-    kinds: tuple[str, ...] = ANY
-
-
-_LOAD = (*(Edge(f"load {kind}", S.READY) for kind in ANY), Edge("load nothing", S.IDLE))
-_IMAGE = Edge("image", S.ACQUIRING)
-_OVER = (Edge("put_aside", S.READY), _IMAGE, *_LOAD)
-EDGES: dict[State, tuple[Edge, ...]] = {
-    S.IDLE: _LOAD,
-    S.READY: (_IMAGE, *_LOAD),
-    S.ACQUIRING: (Edge("rest_of_image", S.REGISTERING),),
-    S.REGISTERING: (Edge("wait", S.PROPOSED, (GO, STOP)), Edge("wait", S.REFUSED, (REFUSE,))),
-    S.PROPOSED: (
-        Edge("approve", S.APPROVED, (GO,)),
-        Edge("override", S.APPROVED, (STOP,)),
-        Edge("reject", S.REJECTED),
-        Edge("wait", S.EXPIRED),
-        *_LOAD,
-    ),
-    S.APPROVED: (Edge("claim", S.CLAIMED), Edge("reject", S.REJECTED), Edge("wait", S.EXPIRED), _IMAGE),
-    S.CLAIMED: (Edge("start", S.MOVING), Edge("reject", S.WITHDRAWN), Edge("beam_on", S.INTERRUPTED), _IMAGE),
-    S.MOVING: (Edge("arrive", S.IN_POSITION), Edge("reject", S.WITHDRAWN), Edge("stop", S.INTERRUPTED), Edge("go_astray", S.INTERRUPTED)),
-    S.IN_POSITION: (Edge("beam_on", S.DELIVERING, (GO,)), _IMAGE),
-    S.DELIVERING: (Edge("beam_off", S.READY), _IMAGE, Edge("go_astray", S.INTERRUPTED)),
-    S.REFUSED: _OVER,
-    S.REJECTED: _OVER,
-    S.EXPIRED: _OVER,
-    S.WITHDRAWN: _OVER,
-    S.INTERRUPTED: (Edge("confirm_there", S.IN_POSITION), Edge("confirm_elsewhere", S.READY), _IMAGE, *_LOAD),
-}
-STATES = tuple(State)
 
 
 @dataclass(frozen=True)
@@ -78,24 +38,6 @@ class Door:
 
     ports: tuple[int, int, int]
     scenario: Scenario
-
-
-def path_to(wanted: State, state: State, kind: str, closed: frozenset[str]) -> Edge | None:
-    """The first edge of a shortest way; `closed` verbs cannot be done now. None where there is no way, or nowhere to go."""
-    start = (state, kind)
-    seen, queue = {start}, deque([(start, None)])
-    while queue:
-        (here, with_plan), first = queue.popleft()
-        if here is wanted and first is not None:
-            return first
-        for edge in EDGES[here]:
-            if with_plan not in edge.kinds or (edge.verb in closed and (here is state or edge.verb.startswith("load "))):
-                continue
-            after = (edge.to, edge.verb.removeprefix("load ") if edge.verb.startswith("load ") else with_plan)
-            if after not in seen:
-                seen.add(after)
-                queue.append((after, first or edge))
-    return None
 
 
 class Walker:
@@ -221,7 +163,7 @@ class Walker:
         if not isinstance(begun, m.BeginImageReply):
             return
         slabs = [(k, n) for first, end in begun.missing for k, n in self.slabs(first, end)]
-        if self.wanted() is S.ACQUIRING and self.rng.random() < 0.5:
+        if self.wanted() is State.ACQUIRING and self.rng.random() < 0.5:
             del slabs[len(slabs) // 2 :]
         if self.send(image_id, volume.hu, slabs) and self.whole(begun.missing, slabs):
             self.ask(m.EndImage(header=self.header(), image_id=image_id, couch=COUCH))
@@ -303,40 +245,3 @@ def _dealer(context: zmq.Context[zmq.Socket[bytes]], port: int) -> zmq.Socket[by
 
 def _request_id(frame: bytes) -> str:
     return str(msgspec.msgpack.decode(frame)["header"]["message_id"])
-
-
-# ------------------------------------------------------------------------------------------------- the pipe
-
-_LENGTH = struct.Struct("<I")
-
-
-def teller(handle: int) -> Callable[[str, Any], None]:
-    """Writes records to a pipe; one that is cut short by a death is not read."""
-
-    def tell(kind: str, what: Any) -> None:
-        body = msgspec.msgpack.encode((kind, what))
-        data = memoryview(_LENGTH.pack(len(body)) + body)
-        while len(data):
-            data = data[os.write(handle, data) :]
-
-    return tell
-
-
-class Heard:
-    """The other end of the pipe."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def take(self, data: bytes) -> list[tuple[str, Any]]:
-        """The records that are whole."""
-        self._rest += data
-        found = []
-        while len(self._rest) >= _LENGTH.size:
-            end = _LENGTH.size + _LENGTH.unpack_from(self._rest)[0]
-            if len(self._rest) < end:
-                break
-            kind, what = msgspec.msgpack.decode(self._rest[_LENGTH.size : end])
-            found.append((kind, what))
-            self._rest = self._rest[end:]
-        return found
