@@ -28,18 +28,22 @@ class Proxy:
         """`pairs` are the port that clients use and the engine's own."""
         self._pairs, self._control, self._rng = pairs, control, rng
         self._writers: set[asyncio.StreamWriter] = set()
-        self._running: set[asyncio.Task[None]] = set()
         self._tear = 0
         self._delayed_until_s = self._held_until_s = 0.0
 
     async def serve(self, ready: Callable[[], None]) -> None:
-        """For ever."""
+        """Until cancelled."""
         loop = asyncio.get_running_loop()
-        for client_port, engine_port in self._pairs:
-            await asyncio.start_server(self._taker(engine_port), "127.0.0.1", client_port)
+        servers = [await asyncio.start_server(self._taker(engine), "127.0.0.1", client) for client, engine in self._pairs]
         loop.add_reader(self._control, self._obey)
         ready()
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            loop.remove_reader(self._control)
+            for server in servers:
+                server.close()
+            self._reset_all()
 
     def _taker(self, engine_port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]:
         async def take(from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
@@ -79,14 +83,17 @@ class Proxy:
         for index in os.read(self._control, 64):
             fault = FAULTS[index]
             if fault == "cut":
-                for writer in self._writers:
-                    writer.transport.abort()
+                self._reset_all()
             elif fault == "tear":
                 self._tear = self._rng.randrange(1, 4)
             elif fault == "delay":
                 self._delayed_until_s = now_s + RECOVERY_S
             else:
                 self._held_until_s = now_s + HOLD_S
+
+    def _reset_all(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
 
 
 def run(pairs: list[tuple[int, int]], control: int, rng: random.Random, ready: Callable[[], None]) -> None:
