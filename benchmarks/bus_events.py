@@ -25,6 +25,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import zmq
+from scatter import Point, svg
 
 from igrt.bus import messages as m
 from igrt.bus.client import Client
@@ -154,11 +155,16 @@ def flood(endpoints: Endpoints, pid: int, *, events: int, stalled: bool) -> list
 def measure(options: argparse.Namespace) -> None:
     """The table, a line a case."""
     print("| followers | of them stalled | events | p50 ms | p99 ms | worst ms |\n| --- | --- | --- | --- | --- | --- |")
+    points: list[Point] = []
     for count, stalled in ((1, False), (10, False), (50, False), (10, True), (50, True)):
         with engine_without_worker() as (endpoints, _):
             found = latency(endpoints, count=count, stalled=stalled, events=options.events, per_s=options.per_s)
         p50, p99 = np.percentile(found, (50, 99))
+        suffix = ", one stalled" if stalled else ""
+        points += [(f"p50{suffix}", count, float(p50)), (f"p99{suffix}", count, float(p99))]
         print(f"| {count} | {int(stalled)} | {options.events} | {p50:.1f} | {p99:.1f} | {max(found):.1f} |", flush=True)
+    if options.plot:
+        options.plot.write_text(svg(points, ("followers", "latency of an event, ms")), encoding="utf-8")
     for stalled in (False, True):
         with engine_without_worker() as (endpoints, pid):
             began_s = time.monotonic()
@@ -179,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--events", type=int, default=600)
     parser.add_argument("--per-s", type=float, default=20.0)
     parser.add_argument("--flood", type=int, default=20_000)
+    parser.add_argument("--plot", type=Path, default=None, help="an SVG file")
     parser.add_argument("--follow", default=None, help=argparse.SUPPRESS)
     parser.add_argument("--followers", type=int, default=1, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

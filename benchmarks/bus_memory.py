@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 from bus import WAIT_S, remove_images, running_engine, worker_of
 from bus_events import UNITS, rss_mb
+from scatter import svg
 
 from igrt.bus import messages as m
 from igrt.bus.client import Client
@@ -85,6 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--coarser", type=int, default=2)
+    parser.add_argument("--plot", type=Path, default=None, help="an SVG file")
     options = parser.parse_args()
     series: list[tuple[int, float, float]] = []
     released = 0
@@ -104,6 +106,13 @@ def main() -> None:
     print("| fractions | engine MB | worker MB |\n| --- | --- | --- |")
     for n, engine, worker in series[:: max(1, len(series) // 12)]:
         print(f"| {n} | {engine:.1f} | {worker:.1f} |")
+    if options.plot:
+        points = [
+            (what, float(row[0]), row[place])
+            for place, what in ((1, "engine"), (2, "worker"))
+            for row in series[:: max(1, len(series) // 60)]
+        ]
+        options.plot.write_text(svg(points, ("fractions", "resident memory, MB")), encoding="utf-8")
     late = series[len(series) // 2 :]
     for place, what in ((1, "engine"), (2, "worker")):
         slope = statistics.linear_regression([row[0] for row in late], [row[place] for row in late]).slope
