@@ -238,8 +238,8 @@ class Room:
         log = (self.folder.parent / "log").read_text()
         if log:
             self.tally.other.append(f"the engine's log: {log}")
-        os.close(self.read_end)
-        os.close(self.write_end)
+        for end in (self.read_end, self.write_end, *([self.control] if self.control else [])):
+            os.close(end)
         return self.account.close()
 
 
