@@ -36,6 +36,9 @@ LONG_S = 300.0
 QUIET_S = 1.0
 HEARTBEAT_S = 0.1
 _PR_SET_PDEATHSIG = 1
+_AT_REST = """SELECT max(number), sum(kind = 'request') - sum(kind = 'reply') FROM journal
+              WHERE number >= (SELECT max(number) FROM journal WHERE kind = 'run')"""
+"""The last row, and how many requests of this run are still being carried out."""
 
 
 def forked(work: Callable[[], None]) -> int:
@@ -209,8 +212,8 @@ class Room:
         while time.monotonic() - quiet_since_s < QUIET_S or self.last_state() is State.REGISTERING or not self.followed():
             assert time.monotonic() < end_s, "the engine, or a follower, does not come to rest"
             with closing(open_to_read(self.folder / FILE)) as base:
-                (number,) = base.execute("SELECT max(number) FROM journal").fetchone()
-            if number != last:
+                number, waiting = base.execute(_AT_REST).fetchone()
+            if number != last or waiting:
                 quiet_since_s, last = time.monotonic(), number
             time.sleep(0.02)
 
