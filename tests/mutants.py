@@ -52,7 +52,7 @@ SUITES = {
     "states": Suite(
         files=("igrt/engine/states.py",),
         quick=(),
-        tests=("tests/unit/engine/test_states.py",),
+        tests=("tests/unit/engine/test_states.py", "tests/unit/engine/test_engine_docs.py"),
         preload=("hypothesis",),
     ),
 }
@@ -226,13 +226,17 @@ def in_a_fork(prepare: Callable[[], None], test: Callable[[Suite], bool], suite:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def files_of(suite: Suite, only: str) -> list[Path]:
+    """The suite's files whose path holds `only`."""
+    found = sorted(path for pattern in suite.files for path in ROOT.glob(pattern))
+    return [file for file in found if only in file.relative_to(ROOT).as_posix()]
+
+
 def run(suite: Suite, only: str, equivalent: set[str]) -> tuple[int, int]:
     """The number of mutants, and of those that survive and are not known to be equivalent."""
     count = survivors = 0
-    for file in sorted(path for pattern in suite.files for path in ROOT.glob(pattern)):
+    for file in files_of(suite, only):
         relative = file.relative_to(ROOT).as_posix()
-        if only not in relative:
-            continue
         name = relative.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         source = file.read_text(encoding="utf-8")
         for line, change, tree in mutated_trees(source):
@@ -257,6 +261,8 @@ def main() -> int:
     equivalent = {line.rsplit("  #", 1)[0] for line in EQUIVALENT.read_text(encoding="utf-8").splitlines() if line}
     survived = 0
     for title, suite in SUITES.items():
+        if not files_of(suite, only):
+            continue
         for module in suite.preload:
             importlib.import_module(module)
         if not survives(suite, lambda: None):
