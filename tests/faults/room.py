@@ -239,7 +239,7 @@ class Room:
             _end(follower)
         self.stop_engine()
         log = (self.folder.parent / "log").read_text()
-        if log:
+        if "defect" in log or "Traceback" in log:  # that its worker died it may say
             self.tally.other.append(f"the engine's log: {log}")
         for end in (self.read_end, self.write_end, *([self.control] if self.control else [])):
             os.close(end)
