@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-NATIVE := CMakeLists.txt $(shell find kernels -name '*.hpp' -o -name '*.cpp')
+NATIVE := CMakeLists.txt $(shell find kernels -name '*.hpp' -o -name '*.cpp' -o -name '*.cu')
 
 .PHONY: install install-dev demo test check lint types imports wheel bench clean
 .DELETE_ON_ERROR:

@@ -28,6 +28,7 @@ import truth
 from peers import PEERS
 
 from igrt.compute import device
+from igrt.compute.cpu import CpuVerbs
 from igrt.compute.volume import Volume
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.match import Evidence
@@ -135,7 +136,8 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     chosen = device.choose(options.device)
-    chosen.verbs.set_threads(options.threads)
+    if isinstance(chosen.verbs, CpuVerbs):
+        chosen.verbs.set_threads(options.threads)
     print(f"{chosen.name} ({chosen.why}), {platform.machine()}, Python {platform.python_version()}, {options.threads} threads")
     if options.peers is None:
         print("SKIPPED: every peer; give --peers PYTHON (benchmarks/peers.txt says how to install them)", file=sys.stderr)

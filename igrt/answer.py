@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from igrt.verification.machine import ImagePose, MachineProfile, load_machine
 from igrt.verification.points import JudgedPoints, judged_points
 from igrt.verification.protocol import OrganTable, Protocol, TargetTable, load_protocol
 from igrt.verification.record import Answer
+from igrt.verification.table_angle import TableAngles, table_angles
 from igrt.verification.verdict import verdict
 
 __all__ = ["Answer", "Matcher", "Progress", "verify"]
@@ -60,7 +60,7 @@ class _Case:
     isocentre_from: str
     start: RigidMotion
     couch_start: CouchPosition | None
-    table_angle_deg: float
+    angles: TableAngles
     fixed_from_plan: RigidMotion
     points: JudgedPoints
 
@@ -99,7 +99,8 @@ def verify(
     protocol: str | Protocol | None = None,
     site: Path | None = None,
     couch_start: CouchPosition | None = None,
-    table_angle_deg: float = 0.0,
+    table_angle_deg: float | None = None,
+    image_table_angle_deg: float | None = None,
     scan_offset_mm: Shift | None = None,
     device: str | None = None,
     prepared_plan: PreparedPlan | None = None,
@@ -112,8 +113,10 @@ def verify(
 
     `machine` and `protocol` are names in the site folder or among what ships (None: the research defaults), or loaded ones;
     `site` is the site folder (None: $IGRT_SITE or the user's). `couch_start` is where the couch stood during the scan (IEC 61217):
-    without it there is no absolute target. `table_angle_deg` is the table angle at treatment (IEC 61217). `scan_offset_mm` is a shift
-    made on purpose after the scan (fixed axes), by default the protocol's. `device` is a name of `igrt.compute.device.choose`.
+    without it there is no absolute target. `table_angle_deg` is the planned table angle (IEC 61217) at which the couch corrects,
+    `image_table_angle_deg` the one that it was read at for the image; where they are None they follow from couch and plan
+    (`verification.table_angle`). `scan_offset_mm` is a shift made on purpose after the scan (fixed axes), by default the protocol's.
+    `device` is a name of `igrt.compute.device.choose`.
     `prepared_plan` and `prepared_daily` spare a preparation and must be of these very images. `progress` is told stage and share
     done. `now`, with time zone, is when the answer is given. InputError where plan, image or settings do not fit together.
     """
@@ -129,7 +132,14 @@ def verify(
         scan_offset_mm=tolerances.tables.setup.scan_offset_mm if scan_offset_mm is None else scan_offset_mm,
         now=now or datetime.now(UTC),
     )
-    case = _case(plan, daily, facts, couch_start, table_angle_deg)
+    angles = table_angles(
+        planned_deg=plan.identity.table_angles_deg,
+        couch=profile.couch,
+        couch_yaw_deg=None if couch_start is None else couch_start.yaw_deg,
+        table_angle_deg=table_angle_deg,
+        image_table_angle_deg=image_table_angle_deg,
+    )
+    case = _case(plan, daily, facts, couch_start, angles)
     findings, refusing = check_facts(facts)
     if refusing:
         return _answer(case, _Judgement(findings, refusing, FACTS_CHECKED), device="none (refused before the registration)")
@@ -151,10 +161,8 @@ def _require_another_image(plan: Plan, daily: Daily) -> None:
         raise InputError(f"{daily.source} is the planning CT itself, not the day's image; give the image that was taken today")
 
 
-def _case(plan: Plan, daily: Daily, facts: Facts, couch_start: CouchPosition | None, table_angle_deg: float) -> _Case:
+def _case(plan: Plan, daily: Daily, facts: Facts, couch_start: CouchPosition | None, angles: TableAngles) -> _Case:
     """InputError where something does not fit together: said before the registration, not after it."""
-    if not math.isfinite(table_angle_deg):
-        raise InputError(f"table_angle_deg is {table_angle_deg}; give the IEC 61217 patient support angle in degrees")
     if plan.position is not daily.position:
         raise InputError(
             f"{daily.source}: the daily image is {daily.position}, the plan ({plan.source}) is {plan.position}; "
@@ -167,14 +175,20 @@ def _case(plan: Plan, daily: Daily, facts: Facts, couch_start: CouchPosition | N
         daily_isocentre_mm=isocentre,
         plan_position=plan.position,
         daily_position=daily.position,
-        table_angle_deg=table_angle_deg,
+        table_angle_deg=angles.table_angle_deg,
+        image_table_angle_deg=angles.image_table_angle_deg,
         image_axes=image.axes_at_table_angle,
     )
-    goal = fixed_from_plan(isocentre_mm=plan.isocentre_mm, position=plan.position, table_angle_deg=table_angle_deg)
+    goal = fixed_from_plan(isocentre_mm=plan.isocentre_mm, position=plan.position, table_angle_deg=angles.table_angle_deg)
     couch_start = None if image.pose is ImagePose.AFTER_CORRECTION else couch_start
     still = RigidMotion.identity(target=Frame.FIXED, source=Frame.FIXED)
-    couch_move(  # a start that does not fit the couch or the table angle fails here
-        still, model=facts.machine.couch, reference_mm=np.zeros(3), scatter_mm2=None, start=couch_start, table_angle_deg=table_angle_deg
+    couch_move(  # a start that does not fit the couch fails here
+        still,
+        model=facts.machine.couch,
+        reference_mm=np.zeros(3),
+        scatter_mm2=None,
+        start=couch_start,
+        table_angle_deg=angles.image_table_angle_deg,
     )
     intended = RigidMotion(Frame.FIXED, Frame.FIXED, np.eye(3), np.asarray(facts.scan_offset_mm, float))
     return _Case(
@@ -185,9 +199,9 @@ def _case(plan: Plan, daily: Daily, facts: Facts, couch_start: CouchPosition | N
         isocentre_from=source,
         start=goal.inverse() @ intended @ goal @ nominal,
         couch_start=couch_start,
-        table_angle_deg=table_angle_deg,
+        angles=angles,
         fixed_from_plan=goal,
-        points=_points_of(plan, table_angle_deg, facts.protocol.tables.target, facts.protocol.tables.organs),
+        points=_points_of(plan, angles.table_angle_deg, facts.protocol.tables.target, facts.protocol.tables.organs),
     )
 
 
@@ -238,7 +252,8 @@ def _propose(case: _Case, match: Match) -> Proposal:
         daily_isocentre_mm=case.isocentre_mm,
         plan_position=plan.position,
         daily_position=case.daily.position,
-        table_angle_deg=case.table_angle_deg,
+        table_angle_deg=case.angles.table_angle_deg,
+        image_table_angle_deg=case.angles.image_table_angle_deg,
         image_axes=case.facts.machine.tables.image.axes_at_table_angle,
     )
     return propose(
@@ -248,7 +263,7 @@ def _propose(case: _Case, match: Match) -> Proposal:
         fixed_from_plan=case.fixed_from_plan,
         couch=case.facts.machine.couch,
         couch_start=case.couch_start,
-        table_angle_deg=case.table_angle_deg,
+        table_angle_deg=case.angles.image_table_angle_deg,
         scan_offset_mm=case.facts.scan_offset_mm,
     )
 
@@ -276,7 +291,9 @@ def _answer(
         daily_isocentre_mm=_point(case.isocentre_mm),
         daily_isocentre_from=case.isocentre_from,
         position=case.plan.position,
-        table_angle_deg=case.table_angle_deg,
+        table_angle_deg=case.angles.table_angle_deg,
+        image_table_angle_deg=case.angles.image_table_angle_deg,
+        table_angle_from=case.angles.planned_by,
         scan_offset_mm=facts.scan_offset_mm,
         machine=facts.machine.name,
         protocol=facts.protocol.name,

@@ -30,7 +30,7 @@ KERNEL RaySteps ray_steps(const f64 (&source)[3], const f64 (&direction)[3], con
     i32 axis = 0;
     f64 squared_mm = 0.0;
     for (i32 m = 0; m < 3; ++m) {
-        const f64 run = __builtin_fabs(direction[m]), most = __builtin_fabs(direction[axis]);
+        const f64 run = absolute(direction[m]), most = absolute(direction[axis]);
         if (run > most) axis = m;
         squared_mm += direction[m] * spacing_mm[m] * direction[m] * spacing_mm[m];
     }
@@ -47,7 +47,7 @@ KERNEL RaySteps ray_steps(const f64 (&source)[3], const f64 (&direction)[3], con
         steps.first = -floor_index(-low);
         steps.stop = floor_index(high) + 1;
     }
-    steps.step_mm = static_cast<f32>(__builtin_sqrt(squared_mm) * __builtin_fabs(per_plane));
+    steps.step_mm = static_cast<f32>(square_root(squared_mm) * absolute(per_plane));
     return steps;
 }
 

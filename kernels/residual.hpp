@@ -44,4 +44,31 @@ KERNEL Taylor trilinear_gradient(const f32 (&c)[8], f32 x, f32 y, f32 z) {
     return {c0 + z * (c1 - c0), d0 + z * (d1 - d0), e0 + z * (e1 - e0), c1 - c0};
 }
 
+// The derivative (g, y x g) of the value at y by a small motion of the plan.
+struct Jacobian {
+    f32 by[6];
+};
+
+KERNEL Jacobian jacobian_of(const Taylor& f, const f32* index_from_mm, const f32 (&y)[3]) {
+    const f32* const m = index_from_mm;
+    const f32 gx = m[0] * f.i + m[4] * f.j + m[8] * f.k, gy = m[1] * f.i + m[5] * f.j + m[9] * f.k, gz = m[2] * f.i + m[6] * f.j + m[10] * f.k;
+    return {{gx, gy, gz, y[1] * gz - y[2] * gy, y[2] * gx - y[0] * gz, y[0] * gy - y[1] * gx}};
+}
+
+// Adds one valid sample to the sums.
+KERNEL void add_terms(const Jacobian& jacobian, f32 residual, f32 scale_squared, f32 (&sums)[terms]) {
+    const f32 r2 = residual * residual, weight = robust_weight(r2, scale_squared);
+    i32 term = normal_matrix;
+    for (i32 a = 0; a < 6; ++a) {
+        const f32 weighted = weight * jacobian.by[a];
+        for (i32 b = a; b < 6; ++b) sums[term++] += weighted * jacobian.by[b];
+        sums[normal_vector + a] += weighted * residual;
+    }
+    sums[robust_cost] += r2 / (scale_squared + r2);
+    sums[inside_count] += 1.0f;
+    sums[inlier_count] += r2 < scale_squared ? 1.0f : 0.0f;
+    sums[weight_sum] += weight;
+    sums[weighted_squares] += weight * r2;
+}
+
 }  // namespace igrt

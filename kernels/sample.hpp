@@ -19,6 +19,12 @@ KERNEL constexpr u32 hash(u32 x) {
 // Uniform in [0, 1) with 24 bits.
 KERNEL constexpr f32 uniform(u32 index, u32 seed) { return static_cast<f32>(static_cast<i32>(hash(index ^ seed) >> 8)) * 0x1p-24f; }
 
+// One over the distance of the two neighbours at `index` of n voxels `spacing` mm apart, over the unit of scores.
+KERNEL f32 per_unit(f32 spacing, i32 index, i32 n) {
+    const f32 one_step = 1.0f / (score_unit * spacing);
+    return index > 0 && index + 1 < n ? 0.5f * one_step : one_step;
+}
+
 // Squared slope along one axis: `low` and `high` are the neighbours' scores, `per_unit` one over their distance in mm times the unit.
 KERNEL f32 squared_slope(i16 low, i16 high, f32 per_unit) {
     const f32 slope = static_cast<f32>(static_cast<i32>(high) - static_cast<i32>(low)) * per_unit;

@@ -18,7 +18,7 @@ def run(*command: str | Path, cwd: Path, expected: tuple[int, ...] = (0,)) -> st
 
 
 def main() -> None:
-    """The wheel holds all that a user needs: calibration, native modules, templates."""
+    """The wheel holds all that a user needs: calibration, native modules, kernels for NVRTC, templates."""
     with tempfile.TemporaryDirectory() as scratch_name:
         scratch = Path(scratch_name)
         run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", scratch / "dist", ".", cwd=REPOSITORY)
@@ -29,6 +29,7 @@ def main() -> None:
         where = run(python, "-c", "import igrt; print(igrt.__file__)", cwd=scratch)
         if not where.startswith(str(scratch)):
             sys.exit(f"the wheel test imported igrt from {where.strip()}, not from the wheel")
+        run(python, "-c", "from igrt.compute.kernel_source import threads_of_entries; threads_of_entries()['accumulate']", cwd=scratch)
         igrt = scratch / "venv" / "bin" / "igrt"
         run(igrt, "doctor", "--site", scratch / "site", cwd=scratch, expected=(0, 1))  # 1 is a warning, such as no time service
         run(igrt, "simulate", "files", scratch / "patients", "--patient", "head", cwd=scratch)

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import numpy as np
 import zmq
 from numpy.typing import ArrayLike
 
 from igrt.bus import messages as m
 from igrt.bus.errors import EngineSilentError, RefusedError, refused
-from igrt.bus.grids import wire_grid
+from igrt.bus.fetch_client import FetchCalls
+from igrt.bus.grids import vector_or_none, wire_grid
 from igrt.bus.release_client import REQUEST_TIMEOUT_S, ReleaseCalls
 from igrt.bus.sockets import Endpoints, dealer, subscriber
 from igrt.bus.topics import EVENTS, HEARTBEAT_LOST_S, REPLIES, SILENCE, WireError, decode
@@ -33,7 +33,7 @@ CouchReadout = m.CouchReadout
 _MessageT = TypeVar("_MessageT", bound=m.Message)
 
 
-class Client(ReleaseCalls):
+class Client(ReleaseCalls, FetchCalls):
     """Speaks to one engine. A context manager; not for use by two threads."""
 
     def __init__(self, endpoints: Endpoints | Path | str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
@@ -91,7 +91,7 @@ class Client(ReleaseCalls):
             path=str(Path(path).resolve()),
             machine=machine,
             protocol=protocol,
-            isocentre_mm=_vector(isocentre_mm),
+            isocentre_mm=vector_or_none(isocentre_mm),
             position=position,
             isocentre_choice=isocentre_choice,
             setup_choice=setup_choice,
@@ -112,7 +112,8 @@ class Client(ReleaseCalls):
         isocentre_mm: ArrayLike | None = None,
         patient_id: str | None = None,
         frame_of_reference_uid: str | None = None,
-        table_angle_deg: float = 0.0,
+        table_angle_deg: float | None = None,
+        image_table_angle_deg: float | None = None,
         scan_offset_mm: ArrayLike | None = None,
         couch: m.CouchReadout | None = None,
         source: str = "daily image",
@@ -130,11 +131,12 @@ class Client(ReleaseCalls):
                 image_id=chosen,
                 grid=on_wire,
                 position=position,
-                isocentre_mm=_vector(isocentre_mm),
+                isocentre_mm=vector_or_none(isocentre_mm),
                 image_patient_id=patient_id,
                 frame_of_reference_uid=frame_of_reference_uid,
                 table_angle_deg=table_angle_deg,
-                scan_offset_mm=_vector(scan_offset_mm),
+                image_table_angle_deg=image_table_angle_deg,
+                scan_offset_mm=vector_or_none(scan_offset_mm),
                 couch=couch,
                 source=source,
             )
@@ -154,7 +156,8 @@ class Client(ReleaseCalls):
         isocentre_mm: ArrayLike | None = None,
         patient_id: str | None = None,
         frame_of_reference_uid: str | None = None,
-        table_angle_deg: float = 0.0,
+        table_angle_deg: float | None = None,
+        image_table_angle_deg: float | None = None,
         scan_offset_mm: ArrayLike | None = None,
         couch: m.CouchReadout | None = None,
         source: str = "daily image",
@@ -175,6 +178,7 @@ class Client(ReleaseCalls):
             patient_id=patient_id,
             frame_of_reference_uid=frame_of_reference_uid,
             table_angle_deg=table_angle_deg,
+            image_table_angle_deg=image_table_angle_deg,
             scan_offset_mm=scan_offset_mm,
             couch=couch,
             source=source,
@@ -287,10 +291,3 @@ class Client(ReleaseCalls):
                 return None
             if now_s - self._heard_s >= HEARTBEAT_LOST_S:
                 raise EngineSilentError(f"{SILENCE} Trust nothing shown before; look at the engine.")
-
-
-def _vector(values: ArrayLike | None) -> m.Vector | None:
-    if values is None:
-        return None
-    x, y, z = (float(v) for v in np.asarray(values, dtype=float).ravel())
-    return (x, y, z)

@@ -5,6 +5,9 @@ A receiver ignores fields that it does not know and refuses versions that it doe
 docs/bus.md is made from these types. This module is all that a user of the bus imports.
 """
 
+from igrt.bus.fetch_messages import Fetch as Fetch
+from igrt.bus.fetch_messages import FetchedStructure as FetchedStructure
+from igrt.bus.fetch_messages import FetchReply as FetchReply
 from igrt.bus.release_events import Approved as Approved
 from igrt.bus.release_events import ChainClosed as ChainClosed
 from igrt.bus.release_events import ClaimDenied as ClaimDenied
@@ -49,9 +52,11 @@ from igrt.bus.session_messages import EndImage as EndImage
 from igrt.bus.session_messages import EndImageReply as EndImageReply
 from igrt.bus.session_messages import Error as Error
 from igrt.bus.session_messages import Heartbeat as Heartbeat
+from igrt.bus.session_messages import ImageDifference as ImageDifference
 from igrt.bus.session_messages import ImageFailed as ImageFailed
 from igrt.bus.session_messages import ImageGrid as ImageGrid
 from igrt.bus.session_messages import ImageProgress as ImageProgress
+from igrt.bus.session_messages import ImagesCompared as ImagesCompared
 from igrt.bus.session_messages import ImageState as ImageState
 from igrt.bus.session_messages import LoadPlan as LoadPlan
 from igrt.bus.session_messages import LoadPlanReply as LoadPlanReply
@@ -67,6 +72,7 @@ from igrt.bus.session_messages import Stopping as Stopping
 from igrt.bus.session_messages import Verdict as Verdict
 from igrt.bus.session_messages import Welcome as Welcome
 from igrt.bus.wire import IDENTIFIER_PATTERN as IDENTIFIER_PATTERN
+from igrt.bus.wire import NOT_BLANK_PATTERN as NOT_BLANK_PATTERN
 from igrt.bus.wire import VERSION as VERSION
 from igrt.bus.wire import Event as Event
 from igrt.bus.wire import Header as Header

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from igrt.bus.wire import Identifier, Message, Ordinal, Reply, Seconds, Sentence, Text, Vector
+from igrt.bus.wire import NOT_BLANK_PATTERN, Identifier, Message, Ordinal, Reply, Seconds, Sentence, Text, Vector
 
-Person = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"\S", description="who, by name")]
-Why = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"\S", description="the reason, in words")]
+Person = Annotated[str, Meta(min_length=1, max_length=256, pattern=NOT_BLANK_PATTERN, description="who, by name")]
+Why = Annotated[str, Meta(min_length=1, max_length=4096, pattern=NOT_BLANK_PATTERN, description="the reason, in words")]
 ProposalId = Annotated[Identifier, Meta(description="of the proposal that is meant")]
 Simulated = Annotated[bool, Meta(description="true for a therapist of the simulation, who can release to a simulated machine alone")]
 

@@ -38,7 +38,7 @@ class LoadPlanReply(Reply, frozen=True, kw_only=True):
 
 
 class ImageGrid(Struct, frozen=True, kw_only=True):
-    """Where the voxel centres lie, in daily LPS."""
+    """Where the voxel centres lie, in LPS of the volume's own frame: daily for an image that is sent."""
 
     shape_kji: Annotated[tuple[int, int, int], Meta(description="slices, rows, columns")]
     origin_mm: Annotated[Vector, Meta(description="centre of voxel (0, 0, 0)")]
@@ -64,7 +64,17 @@ class BeginImage(Message, frozen=True, kw_only=True):
     ] = None
     image_patient_id: Annotated[Text | None, Meta(description="from the image itself, to be compared with the plan's")] = None
     frame_of_reference_uid: Text | None = None
-    table_angle_deg: Annotated[float, Meta(description="IEC 61217 patient support angle during the scan")] = 0.0
+    table_angle_deg: Annotated[
+        float | None,
+        Meta(
+            description="planned IEC 61217 patient support angle at which the couch corrects, without the yaw of corrections; null: that "
+            "of the plan's beams within 10 degrees of the image's, else 0"
+        ),
+    ] = None
+    image_table_angle_deg: Annotated[
+        float | None,
+        Meta(description="patient support angle read during the scan; null: the couch's, where it says it, else the planned one"),
+    ] = None
     scan_offset_mm: Annotated[
         Vector | None, Meta(description="shift made on purpose after the scan, IEC fixed axes; null is the protocol's")
     ] = None
@@ -79,6 +89,10 @@ class BeginImageReply(Reply, frozen=True, kw_only=True):
     credit_slabs: Count
     largest_slab_bytes: Count
     missing: Annotated[list[Range], Meta(description="slices not on disk yet; at most 64 ranges")]
+    plan_isocentre_mm: Annotated[
+        Vector | None,
+        Meta(description="the isocentre that the image is for, plan LPS: the one that the linac has loaded, else the plan was loaded with"),
+    ] = None
 
 
 class EndImage(Message, frozen=True, kw_only=True):
@@ -211,6 +225,25 @@ class Verdict(Event, frozen=True, kw_only=True):
     image_id: Identifier
     verdict: Annotated[Literal["proceed", "caution", "stop", "refused"], Meta(description="what the therapist is told")]
     reason: Annotated[str, Meta(description="the findings that decided it, or why the match holds")]
+
+
+class ImageDifference(Struct, frozen=True, kw_only=True):
+    """A finding on two images."""
+
+    code: Annotated[Identifier, Meta(description="from docs/findings.md")]
+    sentence: Sentence
+    value: float | None
+    limit: float | None
+    unit: Annotated[str, Meta(description="of value and limit; empty where there is none")]
+    level: Annotated[Literal["inform", "warn", "stop"], Meta(description="how grave")]
+
+
+class ImagesCompared(Event, frozen=True, kw_only=True):
+    """An image took the place of an earlier one of the same set-up: it counts alone. The couch's motion between them is taken out."""
+
+    image_id: Identifier
+    earlier_image_id: Identifier
+    findings: list[ImageDifference]
 
 
 class ImageFailed(Event, frozen=True, kw_only=True):

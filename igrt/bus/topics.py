@@ -17,10 +17,11 @@ SILENCE = f"The engine has not been heard for {HEARTBEAT_LOST_S:.0f} s."
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A request of the command socket, and what answers it where all is well."""
+    """A request of the command socket, what answers it where all is well, and whether its header must name the plan in use."""
 
     request: type[m.Message]
     reply: type[m.Reply]
+    names_plan: bool = True
 
 
 def _by_kind(types: Iterable[type[m.Message]]) -> dict[str, type[m.Message]]:
@@ -30,19 +31,20 @@ def _by_kind(types: Iterable[type[m.Message]]) -> dict[str, type[m.Message]]:
 VERBS: Mapping[str, Verb] = {
     v.request.wire_kind(): v
     for v in (
-        Verb(m.LoadPlan, m.LoadPlanReply),
+        Verb(m.LoadPlan, m.LoadPlanReply, names_plan=False),
         Verb(m.BeginImage, m.BeginImageReply),
         Verb(m.EndImage, m.EndImageReply),
-        Verb(m.Snapshot, m.SnapshotReply),
-        Verb(m.ReportMachine, m.ReportMachineReply),
+        Verb(m.Snapshot, m.SnapshotReply, names_plan=False),
+        Verb(m.Fetch, m.FetchReply),
+        Verb(m.ReportMachine, m.ReportMachineReply, names_plan=False),
         Verb(m.Approve, m.ApproveReply),
         Verb(m.Override, m.OverrideReply),
         Verb(m.Reject, m.RejectReply),
         Verb(m.Claim, m.ClaimReply),
         Verb(m.ReportCouch, m.ReportCouchReply),
         Verb(m.ConfirmCouch, m.ConfirmCouchReply),
-        Verb(m.AcknowledgeHold, m.AcknowledgeHoldReply),
-        Verb(m.ClearAlert, m.ClearAlertReply),
+        Verb(m.AcknowledgeHold, m.AcknowledgeHoldReply, names_plan=False),
+        Verb(m.ClearAlert, m.ClearAlertReply, names_plan=False),
     )
 }
 EVENTS: Mapping[str, type[m.Message]] = _by_kind(
@@ -55,6 +57,7 @@ EVENTS: Mapping[str, type[m.Message]] = _by_kind(
         m.Proposal,
         m.Refusal,
         m.Verdict,
+        m.ImagesCompared,
         m.ImageFailed,
         m.MachineReported,
         m.Approved,
@@ -90,6 +93,8 @@ ERRORS: Mapping[str, str] = {
     "disk_full": "the image does not fit on the disk",
     "disk_failed": "the disk did not keep what was written to it",
     "unknown_image": "no such image is being taken in",
+    "unknown_content": "there is nothing of that kind and id to fetch",
+    "changed_content": "what is fetched is another now: fetch it from its beginning",
     "bad_slab": "the slab's length, place or checksum is wrong: send it again",
     "no_credit": "more slabs are unacknowledged than the credit allows: wait for acknowledgements",
     "worker_failed": "the worker failed several times on the same task",

@@ -17,6 +17,7 @@ Count = Annotated[int, Meta(ge=0)]
 Ordinal = Annotated[int, Meta(ge=1, description="from 1")]
 Number = Annotated[int, Meta(ge=0, description="place in the numbered event stream; 0 where nothing has been published yet")]
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9._-]{1,64}(?![\s\S])"  # the end of the text, which `$` is not: it leaves room for a line feed
+NOT_BLANK_PATTERN = r"\S"
 Identifier = Annotated[str, Meta(pattern=IDENTIFIER_PATTERN)]
 Text = Annotated[str, Meta(max_length=4096)]
 Sentence = Annotated[str, Meta(description="one sentence for a person: what is wrong and what to do")]

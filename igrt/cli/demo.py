@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from igrt.simulation.patients import Fraction
 
 NAME = "demo"
-SUMMARY = "simulated patients against a real engine: corrections, a tolerance exceeded, a wrong patient"
+SUMMARY = "simulated patients against a real engine: corrections made and verified, a tolerance exceeded, a wrong patient"
 DESCRIPTION = """Makes simulated patients (nothing is downloaded), starts an engine of its own, sends each fraction's
-cone-beam CT over ZeroMQ as an imager does, and prints what the engine answers. One fraction is out of
-tolerance and one is another patient; the demo fails unless both are caught. Then the engine goes on
+cone-beam CT over ZeroMQ as an imager does, and prints what the engine answers. A simulated therapist
+approves, a simulated linac claims and moves its couch, the read-back closes the chain, and a large
+correction is imaged again. One fraction is out of tolerance and one is another patient; the demo fails
+unless both are caught and every other patient is brought home. Then the engine goes on
 for images of your own until Ctrl-C; --once (or ONCE=1) ends after the last fraction."""
 EXAMPLES = ("igrt demo", "igrt demo --once --output reports/", "ONCE=1 igrt demo")
 DEFAULT_OUTPUT = Path("out") / "demo"
@@ -38,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Plays every fraction; 0 where each came out as it must, 5 where one did not."""
     from igrt.bus.client import Client
     from igrt.cli.demo_fraction import Playground, play
+    from igrt.cli.demo_release import treatment_room
     from igrt.cli.engine_process import running_engine
     from igrt.cli.terminal import console, stages
     from igrt.simulation.patients import FRACTIONS
@@ -48,12 +51,15 @@ def run(options: argparse.Namespace) -> int:
     _introduce(out, len(FRACTIONS))
     with tempfile.TemporaryDirectory(prefix="igrt-demo-") as folder, running_engine(Path(folder) / "site") as engine:
         played = []
-        for number, fraction in enumerate(FRACTIONS, start=1):
-            _announce(out, number, len(FRACTIONS), fraction)
-            with stages() as progress, Client(engine) as client:
-                ground = Playground(patients=Path(folder) / "patients", reports=options.output, client=client, progress=progress)
-                played.append(play(fraction, number, ground))
-            _tell(out, played[-1])
+        with treatment_room(engine) as linac:
+            for number, fraction in enumerate(FRACTIONS, start=1):
+                _announce(out, number, len(FRACTIONS), fraction)
+                with stages() as progress, Client(engine) as client:
+                    ground = Playground(
+                        patients=Path(folder) / "patients", reports=options.output, client=client, linac=linac, progress=progress
+                    )
+                    played.append(play(fraction, number, ground))
+                _tell(out, played[-1])
         failed = _conclude(out, played, options.output)
         if not (options.once or os.environ.get("ONCE") == "1"):
             _go_on(out, engine, played[0])
@@ -110,6 +116,8 @@ def _tell(out: Console, played: Played) -> None:
     for alert in played.heard.alerts:
         print_line(out, "  Alert", f"{alert.priority} priority: {alert.sentence} What to do: {alert.remedy}.")
     print_line(out, "  Answered", f"{played.heard.wait_s:.1f} s after the last byte of the image, on {answer['device']}")
+    for heading, words in played.chain.steps:
+        print_line(out, f"  {heading}", words)
     print_line(out, "  Truth", _truth(played))
     print_line(out, "  Report", str(played.report))
 
@@ -135,9 +143,11 @@ def _conclude(out: Console, played: Sequence[Played], reports: Path) -> bool:
     else:
         wrong = sum(one.fraction.impostor_seed is not None for one in played)
         told = sum(one.heard.answer["verdict"] in ("caution", "stop") for one in played)
-        out.print(
-            Text(f"All {len(played)} as they must be: {told} out of tolerance and {wrong} of another patient, caught.", style="bold green")
-        )
+        home = sum(one.chain.left is not None for one in played)
+        verified = sum(one.chain.verified for one in played)
+        caught = f"{told} out of tolerance and {wrong} of another patient, caught"
+        brought = f"{home} brought home by the simulated couch, {verified} verified by another image"
+        out.print(Text(f"All {len(played)} as they must be: {caught}; {brought}.", style="bold green"))
     out.print(f"Reports, to open in a browser: {reports}", soft_wrap=True)
     return bool(failed)
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from igrt.bus.client import Client
+from igrt.bus.messages import CouchReadout, Proposal
 from igrt.cli.bus_imager import Heard, engine_errors, send_and_hear
+from igrt.cli.demo_release import Chain, bring_home, patient_on_couch
 from igrt.cli.terminal import ProgressCall
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.setup import Correction
 from igrt.images.load import load_daily, load_plan
+from igrt.images.write import Approval
 from igrt.reports import html
+from igrt.simulation.linac import Linac, readout
 from igrt.simulation.patients import PATIENTS, Fraction, make_daily, make_plan, plan_from_daily
 from igrt.verification.findings import Verdict
 from igrt.verification.protocol import SetupTable, load_protocol
@@ -29,17 +33,22 @@ ALLOWED_ERROR_MM = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playground:
-    """Where the demo plays: the folders of the patients' files and of the reports, the engine, and who is told of progress."""
+    """Where the demo plays: the folders of the patients' files and of the reports, the engine, the linac, and who is told of progress."""
 
     patients: Path
     reports: Path
     client: Client
+    linac: Linac
     progress: ProgressCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """What came of a fraction. `error_mm` is None where there is no correction; `objections` is empty where all is as it must be."""
+    """What came of a fraction.
+
+    `error_mm` is None where there is no correction; `objections` is empty where all is as it must be,
+    `chain` what was done with the proposal.
+    """
 
     fraction: Fraction
     heard: Heard
@@ -48,6 +57,7 @@ class Played:
     plan_folder: Path
     daily_folder: Path
     objections: tuple[str, ...]
+    chain: Chain = field(default_factory=Chain)
 
 
 def play(fraction: Fraction, number: int, ground: Playground) -> Played:
@@ -55,16 +65,18 @@ def play(fraction: Fraction, number: int, ground: Playground) -> Played:
     patient = PATIENTS[fraction.patient]
     plan_folder = ground.patients / patient.name / "plan"
     if not plan_folder.exists():
-        make_plan(patient, ground.patients, progress=ground.progress)
+        make_plan(patient, ground.patients, approval=Approval.APPROVED, progress=ground.progress)
     daily_folder = make_daily(fraction, ground.patients, progress=ground.progress)
     plan, daily = load_plan(plan_folder), load_daily(daily_folder)
     ground.progress("engine loads the plan", 0.0)
     with engine_errors():
-        ground.client.load_plan(plan_folder, protocol=patient.protocol)
-        heard = send_and_hear(ground.client, daily, progress=ground.progress)
+        patient_on_couch(ground.linac, plan, fraction=number)
+        ground.client.load_plan(plan_folder, protocol=patient.protocol, fraction=number)
+        heard = send_and_hear(ground.client, daily, progress=ground.progress, couch=readout(ground.linac.couch))
+        chain = _bring_home(fraction, heard, ground)
     error_mm = error_of(heard, fraction, plan)
     report = ground.reports / f"{number}-{patient.name}-{fraction.name}.html"
-    html.write(report, html.render(heard.answer, plan=plan, daily=daily))
+    html.write(report, html.render(heard.answer, plan=plan, daily=daily, steps=chain.steps))
     expected = expected_verdicts(fraction, load_protocol(patient.protocol).tables.setup)
     return Played(
         fraction=fraction,
@@ -73,8 +85,24 @@ def play(fraction: Fraction, number: int, ground: Playground) -> Played:
         report=report,
         plan_folder=plan_folder,
         daily_folder=daily_folder,
-        objections=objections(heard, error_mm, expected),
+        objections=objections(heard, error_mm, expected) + tuple(chain.objections),
+        chain=chain,
     )
+
+
+def _bring_home(fraction: Fraction, heard: Heard, ground: Playground) -> Chain:
+    """What becomes of the proposal, where there is one."""
+    if heard.proposal is None:
+        return Chain()
+
+    def image_again(left: Correction, couch: CouchReadout, number: int) -> Proposal | None:
+        name = f"{fraction.name}-verification-{number}"
+        again = replace(fraction, name=name, correction=left, seed=1000 + fraction.seed + number)
+        daily = load_daily(make_daily(again, ground.patients, progress=ground.progress))
+        return send_and_hear(ground.client, daily, progress=ground.progress, couch=couch).proposal
+
+    ground.progress("approval, claim, couch", 0.0)
+    return bring_home(ground.client, ground.linac, heard.proposal, error=fraction.correction, image_again=image_again)
 
 
 def expected_verdicts(fraction: Fraction, tolerance: SetupTable) -> tuple[Verdict, ...]:

@@ -41,7 +41,16 @@ def run(options: argparse.Namespace) -> int:
     """Prints the rows; the exit code is the worst of them."""
     from igrt.verification.site import site_folder
 
-    site = site_folder(options.site)
+    rows = examine(site_folder(options.site))
+    if options.json:
+        sys.stdout.write(json.dumps({"version": "igrt-doctor/1", "rows": [asdict(row) for row in rows]}, indent=2) + "\n")
+    else:
+        _print(rows)
+    return max({"ok": 0, "warn": 1, "stop": 2}[row.level] for row in rows)
+
+
+def examine(site: Path) -> list[Row]:
+    """Every question's answer."""
     looks: tuple[Callable[[], Row], ...] = (
         instruction_set,
         gpu,
@@ -50,12 +59,7 @@ def run(options: argparse.Namespace) -> int:
         lambda: site_files(site),
         clock,
     )
-    rows = [look() for look in looks]
-    if options.json:
-        sys.stdout.write(json.dumps({"version": "igrt-doctor/1", "rows": [asdict(row) for row in rows]}, indent=2) + "\n")
-    else:
-        _print(rows)
-    return max({"ok": 0, "warn": 1, "stop": 2}[row.level] for row in rows)
+    return [look() for look in looks]
 
 
 def instruction_set() -> Row:

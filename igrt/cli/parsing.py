@@ -53,6 +53,14 @@ def existing(text: str) -> Path:
     return path
 
 
+def days(text: str) -> float:
+    """A number of days, 1 or more."""
+    number = finite(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than a day; give 1 or more")
+    return number
+
+
 def port(text: str) -> int:
     """A TCP port; 0 lets the system choose one."""
     try:

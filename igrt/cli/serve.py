@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from igrt.cli.parsing import port
+from igrt.cli.parsing import days, port
 
 if TYPE_CHECKING:
     from igrt.bus.sockets import Endpoints
@@ -17,10 +17,12 @@ NAME = "serve"
 SUMMARY = "run the engine: images in, corrections and alerts out, on three sockets"
 DESCRIPTION = """Runs the engine of one treatment room until Ctrl-C or SIGTERM. It listens on this machine only. Its
 addresses are printed, and stand in SITE/engine/endpoints.json while it runs; images are kept in
-SITE/engine/spool. docs/bus.md describes the messages, docs/integrator.md how to send an image."""
+SITE/engine/spool and logs in SITE/engine/log, which name no patient. docs/bus.md describes the messages,
+docs/integrator.md how to send an image, docs/operations.md how to run it as a service."""
 EXAMPLES = (
     "igrt serve",
     "igrt serve --site /srv/igrt/linac3 --commands-port 6000 --images-port 6001 --events-port 6002",
+    "igrt serve --site /srv/igrt/linac3 --keep-days 90",
     "igrt serve --commands-port 0 --images-port 0 --events-port 0 --json",
 )
 PORTS = {"commands": 5570, "images": 5571, "events": 5572}
@@ -36,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}-port", type=port, default=number, metavar="PORT", help=f"socket of {name} (default {number}; 0: the system chooses)"
         )
+    parser.add_argument(
+        "--keep-days", type=days, metavar="DAYS", help="remove images older than this, between sessions (default: keep all)"
+    )
     parser.add_argument("--device", metavar="NAME", help="cpu, cpu avx2, ... (by default the best there is)")
     parser.add_argument("--json", action="store_true", help="print the addresses as one line of JSON once all is ready")
 
@@ -44,10 +49,11 @@ def run(options: argparse.Namespace) -> int:
     """Serves until stopped; 0."""
     import logging
 
+    from igrt.engine.logs import logging_to
     from igrt.engine.server import Settings, serve
+    from igrt.errors import InputError
     from igrt.verification.site import site_folder
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     site = site_folder(options.site)
     settings = Settings(
         folder=site / "engine",
@@ -57,8 +63,19 @@ def run(options: argparse.Namespace) -> int:
         commands_port=options.commands_port,
         images_port=options.images_port,
         events_port=options.events_port,
+        log=True,
+        keep_days=options.keep_days,
     )
-    serve(settings, on_ready=lambda endpoints: _announce(endpoints, settings.folder, as_json=options.json))
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with logging_to(settings.folder, "engine"):
+        try:
+            serve(settings, on_ready=lambda endpoints: _announce(endpoints, settings.folder, as_json=options.json))
+        except InputError:
+            raise
+        except Exception as defect:
+            # Its text may quote what is not for a log, and the service's standard error is one.
+            logging.getLogger(__name__).critical("the engine ends", exc_info=defect)
+            raise RuntimeError(f"{type(defect).__name__}; see the log in {settings.folder}") from defect
     return 0
 
 

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     imager.add_argument("--position", choices=POSITIONS, help="as for igrt verify")
     imager.add_argument("--machine", metavar="PROFILE", help="as for igrt verify")
     imager.add_argument("--protocol", metavar="SITE", help="as for igrt verify")
+    imager.add_argument("--table-angle", type=finite, metavar="DEG", help="as for igrt verify")
     imager.add_argument("--slices-per-second", type=finite, metavar="N", help="pace of the scanner (by default as fast as it goes)")
     imager.add_argument("--json", action="store_true", help="print the answer as one JSON object (docs/json.md)")
 
@@ -89,7 +90,8 @@ def _send(options: argparse.Namespace) -> int:
         client.load_plan(
             options.plan, machine=options.machine, protocol=options.protocol, isocentre_mm=options.isocentre, position=position
         )
-        heard = send_and_hear(client, daily, progress=progress, pace=Pace(slices_per_s=options.slices_per_second))
+        pace = Pace(slices_per_s=options.slices_per_second)
+        heard = send_and_hear(client, daily, progress=progress, pace=pace, table_angle_deg=options.table_angle)
     if options.json:
         print_json(heard.answer)
     else:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from igrt.cli import demo, doctor, journal, serve, simulate, verify
+from igrt.cli import backup, demo, doctor, erase, journal, replay, restore, retain, serve, simulate, support, verify
 from igrt.verification.findings import EXIT_BAD_INPUT, EXIT_DEFECT
 
 EXIT_INTERRUPTED = 130
@@ -45,5 +45,5 @@ class Command:
 
 COMMANDS = tuple(
     Command(module.NAME, module.SUMMARY, module.DESCRIPTION, module.EXAMPLES, module.add_arguments, module.run)
-    for module in (demo, verify, serve, simulate, journal, doctor)
+    for module in (demo, verify, serve, simulate, journal, replay, backup, restore, retain, erase, doctor, support)
 )

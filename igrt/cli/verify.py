@@ -58,7 +58,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--machine", metavar="PROFILE", help="machine profile (by default the research default, and the output says so)")
     machine.add_argument("--protocol", metavar="SITE", help="tolerances by site of the body, such as head, thorax, pelvis")
     machine.add_argument("--site", type=existing, metavar="DIR", help="the clinic's folder of profiles and protocols ($IGRT_SITE)")
-    machine.add_argument("--table-angle", type=finite, default=0.0, metavar="DEG", help="IEC 61217 patient support angle of the field")
+    machine.add_argument(
+        "--table-angle",
+        type=finite,
+        metavar="DEG",
+        help="planned IEC 61217 patient support angle at which the couch corrects (by default the plan's, else 0)",
+    )
+    machine.add_argument(
+        "--image-table-angle",
+        type=finite,
+        metavar="DEG",
+        help="the angle that the couch was read at for the image (by default the yaw of --couch where a turntable yaws, else as planned)",
+    )
     machine.add_argument(
         "--couch", type=finite, nargs=6, metavar=AXES, help="couch during the scan, IEC 61217 mm and degrees: gives an absolute target"
     )
@@ -118,6 +129,7 @@ def _answer(options: argparse.Namespace, progress: ProgressCall) -> tuple[Plan, 
         site=options.site,
         couch_start=couch,
         table_angle_deg=options.table_angle,
+        image_table_angle_deg=options.image_table_angle,
         device=options.device,
         progress=progress,
     ).to_json()

@@ -7,6 +7,7 @@ import importlib
 import os
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,9 @@ class NativeBuildError(ImportError):
 
 def source_hash(checkout: Path) -> str:
     """SHA-256 over the kernel sources of a checkout, as CMakeLists.txt computes it."""
-    files = [path for suffix in ("hpp", "cpp") for path in (checkout / "kernels").rglob(f"*.{suffix}")] + [checkout / "CMakeLists.txt"]
+    files = [path for suffix in ("hpp", "cpp", "cu") for path in (checkout / "kernels").rglob(f"*.{suffix}")] + [
+        checkout / "CMakeLists.txt"
+    ]
     names = sorted(path.relative_to(checkout).as_posix() for path in files)
     listing = "".join(f"{name} {hashlib.sha256((checkout / name).read_bytes()).hexdigest()}\n" for name in names)
     return hashlib.sha256(listing.encode()).hexdigest()
@@ -63,6 +66,9 @@ class CpuVerbs:
     def threads(self) -> int:
         """Size of the pool."""
         return int(self._native.threads())
+
+    def hold(self, *arrays: NDArray[Any]) -> None:
+        """As `reference.hold`: the arrays are where they are read."""
 
     def interpolate(self, volume: Volume, points_mm: NDArray[np.float64]) -> NDArray[np.float32]:
         """As `reference.interpolate`."""

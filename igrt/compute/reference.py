@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from igrt.compute.volume import Volume
 
 EDGE_VOXELS = 1e-6  # points on the outer voxel centres count as inside
+
+
+def hold(*arrays: NDArray[Any]) -> None:
+    """Nothing: the arrays are where they are read."""
 
 
 def interpolate(volume: Volume, points_mm: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -1,8 +1,8 @@
-"""What a device can do: one protocol, whose implementations are `reference` and `cpu.CpuVerbs`."""
+"""What a device can do: one protocol, whose implementations are `reference`, `cpu.CpuVerbs` and `gpu.GpuVerbs`."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from igrt.compute.volume import Volume
 
 class Verbs(Protocol):
     """The kernels behind one interface; `reference` defines what each gives."""
+
+    def hold(self, *arrays: NDArray[Any]) -> None:
+        """These arrays will be read many times and do not change any more: a device with memory of its own begins to copy them."""
 
     def interpolate(self, volume: Volume, points_mm: NDArray[np.float64]) -> NDArray[np.float32]:
         """HU (n,) by trilinear interpolation at points (n, 3) in mm of the volume's frame; NaN outside."""

@@ -73,7 +73,7 @@ _ROWS = (
     Row(
         "plan_changed",
         Priority.HIGH,
-        "The plan on disk is no longer the one that was loaded; it is no longer in use.",
+        "The plan on disk, or the machine profile or protocol that judges it, is no longer the one that was loaded; it is not in use now.",
         "find out who changed it, then load the plan again",
         ClearedBy.PLAN,
     ),
@@ -127,6 +127,20 @@ _ROWS = (
         ClearedBy.NEXT,
     ),
     Row(
+        "images_differ",
+        Priority.MEDIUM,
+        "{sentences}",
+        "look for motion of the patient between the images; only the later one counts",
+        ClearedBy.NEXT,
+    ),
+    Row(
+        "isocentre_other",
+        Priority.MEDIUM,
+        "{sentence}",
+        "load the beam that the correction is for, or image again for the one that is loaded",
+        ClearedBy.ITSELF,
+    ),
+    Row(
         "chain_broken",
         Priority.HIGH,
         "Stop: the couch is not where it was sent: {faults}",
@@ -143,7 +157,7 @@ _ROWS = (
     Row(
         "beam_unexpected",
         Priority.HIGH,
-        "The beam is on while the couch is {state}; the linac was told to hold.",
+        "The beam is on while the session is {state}; the linac was told to hold.",
         "stop the beam, then image again",
         ClearedBy.PERSON,
     ),

@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+import msgspec
 
 from igrt.bus import messages as m
 from igrt.bus.topics import WireError
 from igrt.engine import states
 from igrt.engine.alerts import ClearedBy
+from igrt.engine.basis import ClaimFacts
 from igrt.engine.chain import Chain, Reading, Tokens, boot
-from igrt.engine.policy import policy_of
-from igrt.engine.spool import SlabData, Spool, free_bytes
+from igrt.engine.limits import Limits as Limits
+from igrt.engine.placing import angles_of
+from igrt.engine.policy import policy_of, read_records
+from igrt.engine.spool import Description, SlabData, Spool, free_bytes
 from igrt.engine.states import LEAVING, RELEASED, Session, State, Trigger
 from igrt.engine.stream import Stream
 from igrt.engine.supervisor import Supervisor
 from igrt.engine.tasks import AnswerTask, ImageTask, PlanReady, PlanTask, SlabTask
-from igrt.guard.policy import LIFETIME_S, Policy
+from igrt.errors import InputError
+from igrt.guard.policy import Policy
 from igrt.verification.machine import MachineProfile, load_machine
-from igrt.verification.protocol import load_protocol
+from igrt.verification.protocol import Protocol, load_protocol
+from igrt.verification.table_angle import TableAngles
 
 OF_AN_IMAGE = (ImageTask, SlabTask, AnswerTask)
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When silence and shortage become alerts, how much of the disk is never filled, and the most that an image lives."""
-
-    stall_s: float = 10.0
-    hold_s: float = 2.0
-    lifetime_s: float = LIFETIME_S
-    clock_jump_s: float = 1.0
-    reserve_bytes: int = 1 << 30
-    disk_low_bytes: int = 5 << 30
 
 
 class Case:
@@ -64,6 +59,7 @@ class Case:
         self.plan_request: m.LoadPlan | None = None
         self.profile: MachineProfile | None = None
         self.policy: Policy | None = None
+        self.protocol: Protocol | None = None
         self.plan_asked: tuple[int, asyncio.Future[PlanReady]] | None = None
         self.spool: Spool | None = None
         self.result: m.Proposal | m.Refusal | m.ImageFailed | None = None
@@ -78,7 +74,7 @@ class Case:
     def move(self, trigger: Trigger, image_id: str | None = None) -> None:
         """Take the table's step and tell it."""
         previous = self.session.state
-        self.session = states.step(self.session, trigger, now_s=time.monotonic(), image_id=image_id)
+        self.session = states.step(self.session, trigger, now_s=self.stream.now_s, image_id=image_id)
         self.stream.tell(
             m.StateChanged,
             previous=previous.value,
@@ -89,9 +85,13 @@ class Case:
 
     def use_plan(self, plan: PlanReady, request: m.LoadPlan) -> None:
         """`plan`, asked for with `request`, is in use; InputError where its machine or protocol cannot be read here."""
-        profile = load_machine(request.machine, self.site)
-        self.policy = policy_of(profile, load_protocol(request.protocol, self.site), most_lifetime_s=self.limits.lifetime_s)
-        self.plan, self.plan_request, self.profile = plan, request, profile
+        if plan.used:  # by these its images are judged, whatever stands in the files meanwhile
+            profile, protocol = plan.used.load()
+        else:
+            profile, protocol = load_machine(request.machine, self.site), load_protocol(request.protocol, self.site)
+        self.policy = policy_of(profile, protocol, most_lifetime_s=self.limits.lifetime_s)
+        self.protocol = protocol
+        self.plan, self.plan_request, self.profile = msgspec.structs.replace(plan, used=None), request, profile
         self.stream.patient_id, self.stream.plan_fingerprint = plan.patient_id, plan.fingerprint
 
     def leave(self) -> None:
@@ -114,8 +114,8 @@ class Case:
             self.move(Trigger.PUT_ASIDE)
         if self.session.state is not State.IDLE:
             self.move(Trigger.PLAN_DROPPED)
-        self.plan = self.plan_request = self.profile = self.policy = None
-        self.chain = self.chain.next_image(rounds=0)
+        self.plan = self.plan_request = self.profile = self.policy = self.protocol = None
+        self.chain = self.chain.next_image(rounds=0).with_(machine=None, seen=None, beam_held=False)
         self.stream.patient_id = self.stream.plan_fingerprint = None
 
     def plan_fails(self, error: WireError) -> None:
@@ -129,13 +129,20 @@ class Case:
     def begin(self, spool: Spool) -> None:
         """Take an image in, in place of what was in hand."""
         rounds = {State.READY: 0, State.IN_POSITION: self.chain.rounds + 1}.get(self.session.state, self.chain.rounds)
+        seen = None if self.session.state is State.READY else self.chain.seen
         self.leave()
         self.spool, d = spool, spool.description
-        now_s = self.last_byte_s = time.monotonic()
-        start = Reading(couch=d.couch, table_angle_deg=d.table_angle_deg, at_s=now_s)
-        self.chain = self.chain.next_image(rounds=rounds).with_(scan_start=start)
+        now_s = self.last_byte_s = self.stream.now_s
+        start = Reading(couch=d.couch, table_angle_deg=self.angles(d).image_table_angle_deg, at_s=now_s)
+        self.chain = self.chain.next_image(rounds=rounds).with_(scan_start=start, seen=seen)
         self.move(Trigger.IMAGE_BEGUN, d.image_id)
         self.tell_image()
+
+    def angles(self, d: Description) -> TableAngles:
+        """The table angles of an image of the plan in use; InputError where they are not known or contradict each other."""
+        assert self.plan is not None
+        assert self.profile is not None
+        return angles_of(d, self.plan, self.profile.couch)
 
     def tell_image(self) -> None:
         """Tell the worker of the image in hand and of what is on disk of it."""
@@ -148,8 +155,8 @@ class Case:
     def end(self, couch: m.CouchReadout | None) -> None:
         """The image is whole, its scan over with the couch at `couch`: have it answered."""
         assert self.spool is not None
-        angle_deg = self.spool.description.table_angle_deg
-        self.chain = self.chain.with_(scan_end=Reading(couch=couch, table_angle_deg=angle_deg, at_s=time.monotonic()))
+        angle_deg = self.angles(self.spool.description).image_table_angle_deg
+        self.chain = self.chain.with_(scan_end=Reading(couch=couch, table_angle_deg=angle_deg, at_s=self.stream.now_s))
         self.move(Trigger.IMAGE_ENDED)
         self.ask()
 
@@ -169,7 +176,7 @@ class Case:
         if spool is not self.spool or self.session.state is not State.ACQUIRING:
             return
         self.last_byte_s = max(self.last_byte_s, received_s)
-        self.session = states.progressed(self.session, now_s=time.monotonic())
+        self.session = states.progressed(self.session, now_s=self.stream.now_s)
         self.stream.clear("image_stalled")
         for slab in slabs:
             spool.note(slab)
@@ -208,6 +215,14 @@ class Case:
         """When the image in hand is too old (monotonic)."""
         return max(0.0, self._seen_s + self.lifetime_s)
 
+    def claim_facts(self, token: str, issued: str) -> ClaimFacts:
+        """What a claim with `token` is decided on beside what the journal says already: the records of the site as they are now."""
+        rightful = hmac.compare_digest(token.encode(), issued.encode())
+        try:
+            return ClaimFacts(token_is_issued=rightful, token_characters=len(token), records=read_records(self.site))
+        except InputError as error:
+            return ClaimFacts(token_is_issued=rightful, token_characters=len(token), problem=str(error))
+
     def hold(self, reason: str) -> None:
         """Tell the linac to stop; once, until it has acknowledged."""
         if self.chain.hold is None:
@@ -216,13 +231,25 @@ class Case:
     def withdraw(self, reason: str) -> None:
         """Take back what the linac acts on; nothing where it acts on nothing."""
         if self.session.state in RELEASED:
+            self._hold_beam()
             self.stream.alert("correction_withdrawn", reason=reason)
             self.hold(f"The released correction is withdrawn: {reason}.")
 
     def break_off(self, reason: str) -> None:
         """What was released is interrupted: hold, then confirm the couch or image again."""
+        self._hold_beam()
         self.move(Trigger.INTERRUPTION)
         self.hold(reason)
+
+    def expire_if_old(self, *, now_s: float) -> None:
+        """See to what stands while the age of the image counts."""
+        if states.is_expired(self.session, now_s=now_s, seen_s=self._seen_s, lifetime_s=self.lifetime_s):
+            self.expire()
+
+    def _hold_beam(self) -> None:
+        """A beam that is broken off goes on for no less than a fresh release that has arrived."""
+        if self.session.state is State.DELIVERING:
+            self.chain = self.chain.with_(beam_held=True)
 
     def expire(self) -> None:
         """The image of the proposal that stands is too old."""
@@ -255,8 +282,7 @@ class Case:
         limits = self.limits
         if states.is_stalled(self.session, now_s=now_s, stall_s=limits.stall_s):
             self.stream.alert("image_stalled", image_id=self.session.image_id, stall_s=limits.stall_s)
-        if states.is_expired(self.session, now_s=now_s, seen_s=self._seen_s, lifetime_s=self.lifetime_s):
-            self.expire()
+        self.expire_if_old(now_s=now_s)
         hold = self.chain.hold
         if hold and now_s - hold.header.monotonic_s >= limits.hold_s:
             self.stream.alert("hold_unacknowledged")

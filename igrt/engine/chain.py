@@ -7,6 +7,7 @@ import hmac
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -26,8 +27,24 @@ class Reading(Struct, frozen=True, kw_only=True):
     at_s: float
 
 
+class Seen(Struct, frozen=True, kw_only=True):
+    """What an image showed: its number among those of the set-up, its correction (None: no whole pose), and the couch at its scan."""
+
+    number: int
+    image_id: str
+    modality: str
+    correction: dict[str, Any] | None
+    reading: Reading | None
+    table_angle_deg: float | None
+    plan_isocentre_mm: list[float] | None
+
+
 class Chain(Struct, frozen=True, kw_only=True):
-    """Replaced whole at every change. `approved` is without its token; `limited` names axes at a limit of the couch."""
+    """Replaced whole at every change.
+
+    `approved` is without its token; `seen` is the set-up's last image that was not refused, `beam_held` that the beam was broken off and
+    the couch has arrived nowhere since.
+    """
 
     scan_start: Reading | None = None
     scan_end: Reading | None = None
@@ -37,10 +54,12 @@ class Chain(Struct, frozen=True, kw_only=True):
     hold: m.Hold | None = None
     verification: list[str] = []
     rounds: int = 0
+    seen: Seen | None = None
+    beam_held: bool = False
 
     def next_image(self, *, rounds: int) -> Chain:
-        """For another image: what belonged to the last one goes, the linac's word and a hold stay."""
-        return Chain(machine=self.machine, hold=self.hold, rounds=rounds)
+        """For another image: what belonged to the last one goes; the linac's word, a hold, a held beam and what was seen stay."""
+        return Chain(machine=self.machine, hold=self.hold, rounds=rounds, seen=self.seen, beam_held=self.beam_held)
 
     def with_(self, **changes: object) -> Chain:
         """With some of it changed."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from importlib.metadata import PackageNotFoundError, version
 
 from igrt.bus import messages as m
 from igrt.bus.grids import daily_grid
@@ -12,24 +11,20 @@ from igrt.bus.sockets import CREDIT_SLABS, LARGEST_SLAB_BYTES
 from igrt.bus.topics import WireError
 from igrt.engine import states
 from igrt.engine.alerts import ClearedBy
+from igrt.engine.basis import software_version
 from igrt.engine.case import Case
+from igrt.engine.fetch import Fetcher
 from igrt.engine.linac_desk import LinacDesk
 from igrt.engine.person_desk import PersonDesk
+from igrt.engine.placing import loaded_isocentre_mm
 from igrt.engine.requests import deny, plan_in_use
 from igrt.engine.spool import Description, Spool
 from igrt.engine.states import State
+from igrt.engine.stream import of_nobody
 from igrt.engine.tasks import PlanReady, PlanTask
 
 WAITING = (m.LoadPlan, m.BeginImage)
 """Requests that wait for the worker or the disk; meanwhile others are carried out."""
-
-
-def software_version() -> str:
-    """Of igrt, as installed."""
-    try:
-        return version("igrt")
-    except PackageNotFoundError:
-        return "unversioned checkout"
 
 
 class Desk:
@@ -39,6 +34,11 @@ class Desk:
         self._case = case
         self._linac, self._person = LinacDesk(case), PersonDesk(case)
         self._beginning = False
+        self._fetcher = Fetcher(case)
+
+    def close(self) -> None:
+        """End what still reads for somebody."""
+        self._fetcher.close()
 
     async def carry_out(self, request: m.Message) -> m.Reply:
         """One of the table of verbs."""
@@ -51,6 +51,8 @@ class Desk:
                 return self._end_image(request)
             case m.Snapshot():
                 return self._snapshot(request)
+            case m.Fetch():
+                return await self._fetcher.carry_out(request)
         reply = self._linac.carry_out(request) or self._person.carry_out(request)
         if reply is None:
             raise WireError("unknown_kind", f"{request.wire_kind()} is no request")
@@ -66,7 +68,7 @@ class Desk:
             case.stream.clear_all(ClearedBy.PLAN)
         ready: asyncio.Future[PlanReady] = asyncio.get_running_loop().create_future()
         case.plan_asked = number, _ = case.supervisor.next_number(), ready
-        case.supervisor.tell(PlanTask(number=number, request=request))
+        case.supervisor.tell(PlanTask(number=number, request=of_nobody(request)))
         plan = await ready
         return m.LoadPlanReply(
             header=case.stream.header(),
@@ -80,8 +82,12 @@ class Desk:
 
     async def _begin_image(self, request: m.BeginImage) -> m.Reply:
         case = self._case
-        description = Description.of(request, plan_fingerprint=plan_in_use(case, request.header))
+        fingerprint = plan_in_use(case, request.header)
+        in_hand = case.spool.description if case.spool and case.spool.description.image_id == request.image_id else None
+        treated_mm = in_hand.plan_isocentre_mm if in_hand else loaded_isocentre_mm(case.plan, case.chain.machine)
+        description = Description.of(request, plan_fingerprint=fingerprint, plan_isocentre_mm=treated_mm)
         daily_grid(request.grid, source=request.source)
+        case.angles(description)  # what is missing or contradicts is said before the scan, not after it
         goes_on = case.session.state is State.ACQUIRING and case.spool is not None and case.spool.description == description
         if not goes_on:
             await self._begin(description)
@@ -93,6 +99,7 @@ class Desk:
             credit_slabs=CREDIT_SLABS,
             largest_slab_bytes=LARGEST_SLAB_BYTES,
             missing=case.spool.missing,
+            plan_isocentre_mm=treated_mm or (case.plan.isocentre_mm if case.plan else None),
         )
 
     async def _begin(self, description: Description) -> None:

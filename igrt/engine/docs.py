@@ -19,16 +19,22 @@ A correction is released in one place, from `approved` to `claimed`, where the g
 `interrupted`; whoever leaves `claimed`, `moving` or `delivering` early has told the linac to hold. Between two claims lies an answer.
 """
 
+_PICTURE = """![The states: the way from idle to delivering, and what ends it](pictures/states.svg)
+
+Made by `python -m igrt.engine.picture > docs/pictures/states.svg` from the table of transitions; a test compares. A coloured dot is a
+step that many states share; the picture's last lines name them.
+"""
+
 
 def markdown() -> str:
     """The whole document."""
     return "\n".join(
         [
             _TEXT,
+            _PICTURE,
             _table(("state", "meaning"), ((f"`{s}`", words) for s, words in MEANING.items())),
             "## Transitions\n\nWhatever is not here is not allowed.\n",
             _table(("from", "when", "to"), ((f"`{a}`", f"`{t}`", f"`{b}`") for (a, t), b in TRANSITIONS.items())),
-            _picture(),
             "## Alerts\n\nPriorities are those of IEC 60601-1-8. What stands in braces is filled in when the alert is raised.\n",
             _table(
                 ("code", "priority", "sentence", "what to do", "cleared by"),
@@ -36,11 +42,6 @@ def markdown() -> str:
             ),
         ]
     )
-
-
-def _picture() -> str:
-    arrows = "\n".join(f"    {a} --> {b}: {t}" for (a, t), b in TRANSITIONS.items())
-    return f"```mermaid\nstateDiagram-v2\n    [*] --> idle\n{arrows}\n```\n"
 
 
 def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

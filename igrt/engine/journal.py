@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -139,25 +139,49 @@ class Journal:
         with self._telling():
             yield from rows_after(self._connection, VERSION, since)
 
-    def erase_patient(self, patient_id: str) -> Erasure | None:
-        """Delete what the journal holds of a patient, and tell in a row that it was done; None where it knows no such patient.
+    def subject_of(self, patient_id: str) -> bytes | None:
+        """What stands for a patient in their rows; None where the journal knows no such patient."""
+        return self._known_subject(patient_id)
 
-        Their rows stay, without payload and without a way back to the patient. The file is written anew, so this takes as
-        long as its size asks for. Backups made before still hold the data.
+    def erase_patient(self, patient_id: str, *, mentions: Collection[int] = ()) -> Erasure | None:
+        """Delete what the journal holds of a patient, and tell in a row that it was done; None where there is nothing to delete.
+
+        Their rows stay, without payload and without a way back to the patient; so do the rows `mentions`, of others or of nobody, whose
+        payloads name the patient. The file is written anew, so this takes as long as its size asks for. Backups made before still
+        hold the data.
         """
         subject = self._known_subject(patient_id)
-        if subject is None:
+        others = self._payloads_not_of(subject, mentions)
+        if subject is None and not others:
             return None
+        subject = subject or commitment(new_salt(), patient_id.encode())
         with self._transaction() as now:
             query = "SELECT count(*) FROM journal JOIN payloads USING (number) WHERE subject = ?"
             (payloads,) = self._connection.execute(query, (subject,)).fetchone()
-            row = self._insert(self._head, now, ERASED_KIND, msgspec.msgpack.encode({"payloads": payloads}), subject=subject)
+            payloads += len(others)
+            told = {"payloads": payloads} | ({"mentions": others} if others else {})
+            row = self._insert(self._head, now, ERASED_KIND, msgspec.msgpack.encode(told), subject=subject)
+            self._connection.executemany("INSERT INTO mentions VALUES (?, ?)", [(number, row.number) for number in others])
+            self._connection.executemany("DELETE FROM payloads WHERE number = ?", [(number,) for number in others])
             before = "SELECT number FROM journal WHERE subject = ? AND number < ?"
             self._connection.execute(f"DELETE FROM payloads WHERE number IN ({before})", (subject, row.number))  # noqa: S608 - a constant
             self._connection.execute("DELETE FROM patients WHERE subject = ?", (subject,))
             self._connection.execute("INSERT INTO unscrubbed VALUES (?)", (row.number,))
         self._head = row.head
         return Erasure(row.number, row.utc_unix_s, payloads, scrubbed=scrub(self._connection))
+
+    def _payloads_not_of(self, subject: bytes | None, numbers: Collection[int]) -> list[int]:
+        """Those of `numbers` whose payload is there and another's; ValueError for the row of an erasure, which stays."""
+        wanted, others = set(numbers), []
+        with self._telling():
+            for number, kind, whose in self._connection.execute(
+                "SELECT number, kind, subject FROM journal JOIN payloads USING (number) ORDER BY number"
+            ):
+                if number in wanted and kind == ERASED_KIND:
+                    raise ValueError(f"row {number} tells of an erasure and stays")
+                if number in wanted and (whose is None or whose != subject):
+                    others.append(int(number))
+        return others
 
     # ------------------------------------------------------------------------------------------------ writing
 

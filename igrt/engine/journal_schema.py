@@ -1,7 +1,8 @@
 """The journal's file: SQLite in write-ahead mode, its tables and triggers by version, and the lock that makes one writer.
 
 A new file goes through the same steps as an old one that is upgraded. Rows, payloads and names of patients stand in tables of
-their own: rows are never changed or removed; payloads and names go once a row says that their patient was erased.
+their own: rows are never changed or removed; payloads and names go once a row says that their patient was erased. Rows that mention a
+patient and are not theirs stand in `mentions` when their payload goes too.
 """
 
 from __future__ import annotations
@@ -53,7 +54,22 @@ _REPLIES = (
     "ALTER TABLE journal ADD COLUMN request_id TEXT",
     "CREATE UNIQUE INDEX journal_replies ON journal (request_id) WHERE request_id IS NOT NULL",
 )
-STEPS = (_ROWS_AND_PATIENTS, _REPLIES)
+_MENTIONS = (
+    "CREATE TABLE mentions (number INTEGER PRIMARY KEY, erasure INTEGER NOT NULL)",
+    "CREATE TRIGGER mentions_no_update BEFORE UPDATE ON mentions BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+    "CREATE TRIGGER mentions_no_delete BEFORE DELETE ON mentions BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+    """CREATE TRIGGER mentions_of_an_erasure BEFORE INSERT ON mentions
+        WHEN EXISTS (SELECT 1 FROM mentions WHERE number = NEW.number)
+            OR NOT EXISTS (SELECT 1 FROM journal WHERE number = NEW.erasure AND kind = 'patient_erased' AND number > NEW.number)
+        BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END""",
+    "DROP TRIGGER payloads_kept",
+    """CREATE TRIGGER payloads_kept BEFORE DELETE ON payloads
+        WHEN NOT EXISTS (SELECT 1 FROM mentions WHERE number = OLD.number)
+            AND NOT EXISTS (SELECT 1 FROM journal AS erasure JOIN journal AS told USING (subject)
+                WHERE erasure.kind = 'patient_erased' AND told.number = OLD.number AND erasure.number > told.number)
+        BEGIN SELECT RAISE(ABORT, 'a payload goes only with its patient, erased by command'); END""",
+)
+STEPS = (_ROWS_AND_PATIENTS, _REPLIES, _MENTIONS)
 VERSION = len(STEPS)
 _HAS_REPLIES = 2
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from igrt.engine.journal_faults import Fault, FaultKind, why_broken
 from igrt.engine.journal_rows import ERASED_KIND, NO_ROW, Erasure, Head, Row, commitment
 from igrt.engine.journal_schema import FROM_ROWS, columns, open_to_read, protection_missing, version_of
@@ -58,9 +60,16 @@ def verify(path: Path, *, head: Head | None = None) -> Verification:
             connection.execute("BEGIN")  # one view of a journal that is being written
             version = version_of(connection, path)
             fault = walk.run(version, head)
-        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+        except (sqlite3.Error, OverflowError, UnicodeError, msgspec.MsgspecError) as error:
             fault = Fault(FaultKind.UNREADABLE, None, f"the file is damaged ({error})")
         return Verification(path, version, walk.head.number, walk.head, tuple(walk.erasures.values()), fault)
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What the row of an erasure says."""
+
+    payloads: int
+    mentions: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -69,8 +78,7 @@ class _Patient:
 
     first: int
     kept: int | None = None
-    missing: int | None = None
-    gone: int = 0
+    missing: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -78,7 +86,8 @@ class _Walk:
     connection: sqlite3.Connection
     head: Head = NO_ROW
     patients: dict[bytes, _Patient] = field(default_factory=dict)
-    erasures: dict[bytes, Erasure] = field(default_factory=dict)
+    missing: set[int] = field(default_factory=set)
+    erasures: dict[int, Erasure] = field(default_factory=dict)
 
     def run(self, version: int, recorded: Head | None) -> Fault | None:
         """The first fault."""
@@ -110,23 +119,30 @@ class _Walk:
             there = commitment(salt, row.payload) == row.payload_sha256
             if not there:
                 return Fault(FaultKind.CHANGED, row.number, f"the payload of row {row.number} was changed")
-        if row.subject is None or row.kind == ERASED_KIND:
-            if not there:
-                return _payload_gone(row.number)
-            return self._erased(row, row.subject) if row.subject else None
-        patient = self.patients.setdefault(row.subject, _Patient(row.number))
-        if there:
-            patient.kept = patient.kept or row.number
-        else:
-            patient.missing, patient.gone = patient.missing or row.number, patient.gone + 1
+        if row.kind == ERASED_KIND:
+            return self._erased(row, row.subject, row.payload) if there and row.subject and row.payload else _payload_gone(row.number)
+        if not there:
+            self.missing.add(row.number)
+        if row.subject is not None:
+            patient = self.patients.setdefault(row.subject, _Patient(row.number))
+            if there:
+                patient.kept = patient.kept or row.number
+            else:
+                patient.missing.add(row.number)
         return None
 
-    def _erased(self, row: Row, subject: bytes) -> Fault | None:
+    def _erased(self, row: Row, subject: bytes, payload: bytes) -> Fault | None:
+        """The payloads that this row accounts for: its patient's, and those of others that it lists."""
         patient = self.patients.pop(subject, _Patient(row.number))
         if patient.kept:
-            sentence = f"the payload of row {patient.kept} is there although row {row.number} tells that its patient was erased"
-            return Fault(FaultKind.INSERTED, patient.kept, sentence)
-        self.erasures[subject] = Erasure(row.number, row.utc_unix_s, patient.gone)
+            return _there_although_erased(patient.kept, row.number)
+        mentions = set(msgspec.msgpack.decode(payload, type=_Told).mentions)
+        there = min((number for number in mentions if number not in self.missing), default=None)
+        if there is not None:
+            return _there_although_erased(there, row.number)
+        gone = (patient.missing & self.missing) | mentions
+        self.missing -= gone
+        self.erasures[row.number] = Erasure(row.number, row.utc_unix_s, len(gone))
         return None
 
     def _cut(self, recorded: Head | None) -> Fault | None:
@@ -141,9 +157,8 @@ class _Walk:
         (orphan,) = self.connection.execute("SELECT min(number) FROM payloads WHERE number NOT IN (SELECT number FROM journal)").fetchone()
         if orphan is not None:
             return Fault(FaultKind.INSERTED, orphan, f"a payload of row {orphan} is there and no such row")
-        for patient in self.patients.values():
-            if patient.missing:
-                return _payload_gone(patient.missing)
+        if self.missing:
+            return _payload_gone(min(self.missing))
         named = set()
         for subject, salt, patient_id in self.connection.execute("SELECT subject, salt, patient_id FROM patients"):
             named.add(subject)
@@ -156,6 +171,11 @@ class _Walk:
         if nameless is not None:
             return Fault(FaultKind.REMOVED, nameless, f"the name of the patient of row {nameless} was removed without a command")
         return None
+
+
+def _there_although_erased(number: int, erasure: int) -> Fault:
+    sentence = f"the payload of row {number} is there although row {erasure} tells that it was erased with a patient"
+    return Fault(FaultKind.INSERTED, number, sentence)
 
 
 def _payload_gone(number: int) -> Fault:

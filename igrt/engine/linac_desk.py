@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -10,21 +11,24 @@ import msgspec
 from igrt.bus import messages as m
 from igrt.bus.topics import WireError
 from igrt.engine.case import Case
-from igrt.engine.policy import read_records
-from igrt.engine.record import release_once
+from igrt.engine.compare import match_point_mm
+from igrt.engine.placing import SAME_ISOCENTRE_MM
+from igrt.engine.policy import chain_tolerance_of, image_policy_of
+from igrt.engine.record import CLAIM, release_once, row_of
 from igrt.engine.release import Facts, correction_of, difference, position, readout, release_request
 from igrt.engine.requests import deny, plan_in_use, reply_to
 from igrt.engine.states import State, Trigger
-from igrt.errors import InputError
 from igrt.guard.decision import Denied, Released, decide
 from igrt.guard.request import Moment, Now
 from igrt.verification.closing import close_chain
 from igrt.verification.findings import Finding, Level
 from igrt.verification.on_the_way import astray
+from igrt.verification.several_isocentres import IsocentreCorrection, other_isocentre
 from igrt.verification.verification_image import Move, verification_image
 
 _SENT = (State.CLAIMED, State.MOVING)
 _ARRIVED = (State.IN_POSITION, State.DELIVERING)
+_UNDECIDED = (State.ACQUIRING, State.REGISTERING, State.PROPOSED, State.APPROVED, State.WITHDRAWN, State.INTERRUPTED)
 
 
 class LinacDesk:
@@ -72,11 +76,11 @@ class LinacDesk:
         assert case.policy is not None
         assert case.profile is not None
         assert case.plan_request is not None
-        try:
-            records = read_records(case.site)
-        except InputError as error:
-            return [m.Denial(rule="records", sentence=str(error))]
-        now_s = time.monotonic()
+        token, now_s = case.tokens.of(request.proposal_id), case.stream.now_s
+        known = case.claim_facts(request.token, token)
+        case.stream.note(row_of(CLAIM, known, patient_id=case.stream.patient_id))
+        if known.problem:
+            return [m.Denial(rule="records", sentence=known.problem)]
         used = case.chain.release is not None and case.chain.release.proposal_id == request.proposal_id
         facts = Facts(
             state=case.session.state.value,
@@ -86,14 +90,14 @@ class LinacDesk:
             plan=case.plan,
             fraction=case.plan_request.fraction,
             profile=case.profile,
-            records=records,
+            records=known.records,
             clock=case.boot,
             claim=request,
             claimed_s=now_s,
-            token=case.tokens.of(request.proposal_id),
+            token=token,
             token_used=used,
         )
-        now = Now(monotonic=Moment(clock=case.boot, at_s=now_s), utc=datetime.now(UTC))
+        now = Now(monotonic=Moment(clock=case.boot, at_s=now_s), utc=datetime.fromtimestamp(case.stream.utc_unix_s, UTC))
         decision = decide(release_request(facts), case.policy, now=now)
         if isinstance(decision, Denied):
             return [m.Denial(rule=reason.rule, sentence=reason.sentence) for reason in decision.reasons]
@@ -105,18 +109,42 @@ class LinacDesk:
             m.MachineReported, loaded=request.loaded, beam_on=request.beam_on, simulated=request.simulated, units=request.units
         )
         case.chain = case.chain.with_(machine=report)
-        if request.beam_on and state in _SENT:
-            case.stream.alert("beam_unexpected", state=state)
-            case.break_off(f"The beam is on while the couch is {state}.")
-        elif request.beam_on and state is State.IN_POSITION and case.chain.verification:
-            reasons = " ".join(case.chain.verification)
-            case.stream.alert("verification_missing", reasons=reasons)
-            case.hold(f"The beam is on without the verification image that is needed. {reasons}")
-        elif request.beam_on and state is State.IN_POSITION:
-            case.move(Trigger.BEAM_ON)
+        self._compare_isocentres(request.loaded)
+        if request.beam_on:
+            self._beam_is_on(state)
         elif request.beam_on is False and state is State.DELIVERING:
             case.move(Trigger.BEAM_OFF)
         return m.ReportMachineReply(**reply_to(case, request), state=case.session.state.value)
+
+    def _beam_is_on(self, state: State) -> None:
+        """It may be on where the couch has arrived and no image is missing, or where nothing is between image and couch."""
+        case = self._case
+        if state in _SENT:
+            case.stream.alert("beam_unexpected", state=state)
+            case.break_off(f"The beam is on while the session is {state}.")
+        elif state in _UNDECIDED or (case.chain.beam_held and state is not State.IN_POSITION):
+            case.stream.alert("beam_unexpected", state=state)
+            case.hold(f"The beam is on while the session is {state}; it goes on after a fresh proposal alone.")
+        elif state in (State.IN_POSITION, State.READY) and case.chain.verification:
+            reasons = " ".join(case.chain.verification)
+            case.stream.alert("verification_missing", reasons=reasons)
+            case.hold(f"The beam is on without the verification image that is needed. {reasons}")
+        elif state is State.IN_POSITION:
+            case.move(Trigger.BEAM_ON)
+
+    def _compare_isocentres(self, loaded: m.LoadedPlan | None) -> None:
+        """The proposal that stands is of no use for a beam of another isocentre: said before the claim is denied for it."""
+        case = self._case
+        case.stream.clear("isocentre_other")
+        proposal = case.result if case.session.state in (State.PROPOSED, State.APPROVED) else None
+        if not isinstance(proposal, m.Proposal) or loaded is None or loaded.isocentre_mm is None:
+            return
+        planned_mm = proposal.answer.get("plan_isocentre_mm")
+        if planned_mm is None or math.dist(planned_mm, loaded.isocentre_mm) <= SAME_ISOCENTRE_MM:
+            return
+        ours = IsocentreCorrection(isocentre=_place(planned_mm), correction=correction_of(proposal.answer["correction"]).motion)
+        (finding,) = other_isocentre(ours, treated=_place(loaded.isocentre_mm))
+        case.stream.alert("isocentre_other", sentence=finding.sentence)
 
     def _report_couch(self, request: m.ReportCouch) -> m.Reply:
         case, release = self._case, self._case.chain.release
@@ -137,7 +165,9 @@ class LinacDesk:
     def _follow(self, request: m.ReportCouch, release: m.Release) -> None:
         """The couch on its way, at its end, or stopped."""
         case = self._case
-        wrong = astray(start=release.start, target=release.target, reading=request.couch)
+        assert case.protocol is not None
+        tolerance = chain_tolerance_of(case.protocol)
+        wrong = astray(start=release.start, target=release.target, reading=request.couch, tolerance=tolerance)
         if request.phase == "after":
             self._close(request, release)
         elif wrong:
@@ -163,7 +193,7 @@ class LinacDesk:
         if faults:
             self._broken(faults)
             return
-        case.chain = case.chain.with_(verification=verification)
+        case.chain = case.chain.with_(verification=verification, beam_held=False)
         case.move(Trigger.ARRIVAL)
 
     def _broken(self, faults: list[str]) -> None:
@@ -183,6 +213,8 @@ class LinacDesk:
 def closing_of(case: Case, release: m.Release, couch: m.CouchReadout) -> list[str]:
     """What is wrong with where the couch stands, in sentences; nothing where it is where it was sent."""
     assert case.profile is not None
+    assert case.protocol is not None
+    assert isinstance(case.result, m.Proposal)
     start = case.chain.scan_start
     return _sentences(
         close_chain(
@@ -191,6 +223,8 @@ def closing_of(case: Case, release: m.Release, couch: m.CouchReadout) -> list[st
             achieved=couch,
             model=case.profile.couch,
             table_angle_deg=start.table_angle_deg if start else 0.0,
+            reference_mm=match_point_mm(case.result.answer),
+            tolerance=chain_tolerance_of(case.protocol),
         )
     )
 
@@ -198,19 +232,25 @@ def closing_of(case: Case, release: m.Release, couch: m.CouchReadout) -> list[st
 def verification_of(case: Case, *, interrupted: bool) -> list[str]:
     """Why a verification image is needed after what was released; where there were too many, an alert says so."""
     assert isinstance(case.result, m.Proposal)
+    assert case.protocol is not None
     couch, approved = case.result.answer["couch"], case.chain.approved
     move = Move(
         made=correction_of(couch["made"]),
-        manual_match=False,
+        manual_match=bool(case.result.answer.get("manual_match")),
         overridden=approved is not None and approved.overridden is not None,
         limited=tuple(couch["limited"]),
         interrupted=interrupted,
     )
-    findings = verification_image(move, images_taken=case.chain.rounds)
+    findings = verification_image(move, images_taken=case.chain.rounds, policy=image_policy_of(case.protocol))
     for finding in findings:
         if finding.level is Level.STOP:
             case.stream.alert("verification_rounds", sentence=finding.sentence)
     return _sentences(findings)
+
+
+def _place(isocentre_mm: Sequence[float]) -> str:
+    x, y, z = isocentre_mm
+    return f"({x:.1f}, {y:.1f}, {z:.1f})"
 
 
 def _sentences(findings: tuple[Finding, ...]) -> list[str]:

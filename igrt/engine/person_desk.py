@@ -10,10 +10,10 @@ from igrt.engine import states
 from igrt.engine.alerts import ALERTS, ClearedBy
 from igrt.engine.case import Case
 from igrt.engine.linac_desk import closing_of, verification_of
+from igrt.engine.policy import image_policy_of
 from igrt.engine.requests import deny, plan_in_use, reply_to
 from igrt.engine.states import State, Trigger
 from igrt.verification.findings import Verdict
-from igrt.verification.verification_image import ROUNDS
 
 
 class PersonDesk:
@@ -63,8 +63,10 @@ class PersonDesk:
             deny("the verdict is stop; override it by name and with the reason, or image again")
         if overrides and not stops:
             deny(f"the verdict is {proposal.answer['verdict']}, which needs no override; approve it, or image again")
-        if case.chain.rounds > ROUNDS:
-            deny(f"{ROUNDS} verification images have asked for another move; set the patient up again and load the plan again")
+        assert case.protocol is not None
+        rounds = image_policy_of(case.protocol).rounds
+        if case.chain.rounds > rounds:
+            deny(f"the verification images of this set-up ({rounds}) have asked for another move; set up again and load the plan again")
         case.move(trigger)
         approved = case.stream.tell(
             m.Approved,

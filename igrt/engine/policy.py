@@ -8,12 +8,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from igrt.guard.policy import CALIBRATION, DAILY_QA, LIFETIME_S, LIFETIME_SBRT_S, Policy, RequiredRecord
+from igrt.guard.policy import CALIBRATION, DAILY_QA, LIFETIME_S, Policy, RequiredRecord
 from igrt.guard.request import Record
+from igrt.verification.closing import ChainTolerance
 from igrt.verification.machine import MachineProfile
 from igrt.verification.protocol import Protocol
 from igrt.verification.schema import Table, convert
 from igrt.verification.site import read_toml, site_folder
+from igrt.verification.verification_image import ImagePolicy
 
 FOLDER = "records"
 CALIBRATION_DAYS = 365.0
@@ -33,17 +35,28 @@ class RecordFile(Table, frozen=True):
 def policy_of(profile: MachineProfile, protocol: Protocol, *, most_lifetime_s: float = LIFETIME_S) -> Policy:
     """The guard's settings. A research profile is guarded as a simulated machine, so it releases to no other; a proven one needs records.
 
-    An image of a stereotactic protocol (one with "sbrt" in its name) is valid for 3 min, any other for 5; `most_lifetime_s` shortens it.
+    An image is valid for as long as the protocol says; `most_lifetime_s` shortens it.
     """
-    lifetime_s = LIFETIME_SBRT_S if "sbrt" in protocol.name.lower() else LIFETIME_S
     return Policy(
         machine=profile.name,
         simulated=profile.research,
         research=profile.research or protocol.research,
         couch=profile.couch,
         required=() if profile.research else _REQUIRED,
-        lifetime_s=min(lifetime_s, most_lifetime_s),
+        lifetime_s=min(protocol.tables.release.lifetime_s, most_lifetime_s),
     )
+
+
+def image_policy_of(protocol: Protocol) -> ImagePolicy:
+    """When a verification image is required."""
+    table = protocol.tables.verification_image
+    return ImagePolicy(always=table.always, shift_mm=table.shift_mm, turn_deg=table.turn_deg, rounds=table.rounds)
+
+
+def chain_tolerance_of(protocol: Protocol) -> ChainTolerance:
+    """How far from its target the couch may be read back."""
+    table = protocol.tables.chain
+    return ChainTolerance(shift_mm=table.shift_mm, turn_deg=table.turn_deg, place_mm=table.place_mm)
 
 
 def read_records(site: Path | None) -> tuple[Record, ...]:

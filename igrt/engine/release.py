@@ -31,7 +31,7 @@ from igrt.guard.request import (
 )
 from igrt.verification.machine import MachineProfile
 
-_CORRECTION = ("lateral_mm", "longitudinal_mm", "vertical_mm", "pitch_deg", "roll_deg", "yaw_deg")
+AXES = ("lateral_mm", "longitudinal_mm", "vertical_mm", "pitch_deg", "roll_deg", "yaw_deg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,6 +79,7 @@ def release_request(facts: Facts) -> ReleaseRequest:
         daily_isocentre_mm=_point(answer.get("daily_isocentre_mm")),
         image_axes=facts.profile.tables.image.axes_at_table_angle,
         table_angle_deg=answer.get("table_angle_deg"),
+        image_table_angle_deg=answer.get("image_table_angle_deg"),
         plan_from_daily=_pose(answer.get("plan_from_daily")),
         correction=correction,
         made=made,
@@ -86,8 +87,8 @@ def release_request(facts: Facts) -> ReleaseRequest:
         couch_at_scan_start=_reading(facts, chain.scan_start),
         couch_at_scan_end=_reading(facts, chain.scan_end),
         couch_at_claim=_reading(facts, _at_claim(facts)),
-        start=_known_position(chain.scan_start.couch) if chain.scan_start else None,
-        target=CouchPosition(**couch["target"]) if couch.get("target") else None,
+        start=known_position(chain.scan_start.couch) if chain.scan_start else None,
+        target=_target(couch.get("target")),
         promised_residuals_mm=_promised(correction, made),
         proposed_at=Moment(clock=facts.clock, at_s=proposal.published_monotonic_s) if proposal else None,
     )
@@ -95,7 +96,7 @@ def release_request(facts: Facts) -> ReleaseRequest:
 
 def difference(couch: m.CouchReadout, target: m.CouchReadout) -> m.CouchReadout:
     """Axis by axis, `couch` less `target`; angles within half a turn."""
-    apart = {name: getattr(couch, name) - getattr(target, name) for name in _CORRECTION}
+    apart = {name: getattr(couch, name) - getattr(target, name) for name in AXES}
     return m.CouchReadout(
         **{name: wrap_deg(value) if name.endswith("_deg") and math.isfinite(value) else value for name, value in apart.items()}
     )
@@ -103,32 +104,48 @@ def difference(couch: m.CouchReadout, target: m.CouchReadout) -> m.CouchReadout:
 
 def position(readout: m.CouchReadout) -> CouchPosition:
     """A position from the bus."""
-    return CouchPosition(**{name: getattr(readout, name) for name in _CORRECTION})
+    return CouchPosition(**{name: getattr(readout, name) for name in AXES})
 
 
-def _known_position(readout: m.CouchReadout | None) -> CouchPosition | None:
+def known_position(readout: m.CouchReadout | None) -> CouchPosition | None:
     """None where there is none, or an axis does not read a number."""
-    if readout is None or not all(math.isfinite(getattr(readout, name)) for name in _CORRECTION):
+    if readout is None or not all(math.isfinite(getattr(readout, name)) for name in AXES):
         return None
     return position(readout)
 
 
 def readout(couch: CouchPosition, *, table_angle_deg: float | None = None) -> m.CouchReadout:
     """A position for the bus."""
-    return m.CouchReadout(**{name: getattr(couch, name) for name in _CORRECTION}, table_angle_deg=table_angle_deg)
+    return m.CouchReadout(**{name: getattr(couch, name) for name in AXES}, table_angle_deg=table_angle_deg)
 
 
 def correction_of(axes: dict[str, Any]) -> Correction:
     """A correction from its JSON object."""
-    return Correction(**{name: axes[name] for name in _CORRECTION})
+    return Correction(**{name: axes[name] for name in AXES})
 
 
 def _motion(axes: dict[str, Any] | None) -> RigidMotion | None:
-    return None if axes is None else correction_of(axes).motion
+    """None where there is none, or it is no motion: both are denied."""
+    try:
+        return None if axes is None else correction_of(axes).motion
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
-def _pose(matrix: object) -> RigidMotion | None:
-    return None if matrix is None else RigidMotion.from_matrix(matrix, target=Frame.PLAN, source=Frame.DAILY)  # type: ignore[arg-type]
+def _pose(matrix: Any) -> RigidMotion | None:
+    """None where there is none, or it is no rigid motion."""
+    try:
+        return None if matrix is None else RigidMotion.from_matrix(matrix, target=Frame.PLAN, source=Frame.DAILY)
+    except (TypeError, ValueError):
+        return None
+
+
+def _target(axes: dict[str, Any] | None) -> CouchPosition | None:
+    """None where there is none, or it is no position."""
+    try:
+        return None if axes is None else CouchPosition(**axes)
+    except (TypeError, ValueError):
+        return None
 
 
 def _promised(correction: RigidMotion | None, made: RigidMotion | None) -> tuple[Point, ...] | None:
@@ -141,7 +158,8 @@ def _promised(correction: RigidMotion | None, made: RigidMotion | None) -> tuple
 def _proposed(facts: Facts, answer: dict[str, Any]) -> Treatment:
     """A correction is for every beam of the plan about its isocentre: the one that the linac has loaded, where it is one of them."""
     plan, loaded = facts.plan, facts.chain.machine.loaded if facts.chain.machine else None
-    first = plan.beams[0] if plan.beams else None
+    beams = plan.beams_at(answer.get("plan_isocentre_mm"))
+    first = beams[0] if beams else None
     return Treatment(
         patient_id=plan.patient_id,
         plan_uid=plan.plan_uid,
@@ -149,7 +167,7 @@ def _proposed(facts: Facts, answer: dict[str, Any]) -> Treatment:
         plan_approval=plan.plan_approval,
         fraction=facts.fraction,
         isocentre_mm=_point(answer.get("plan_isocentre_mm")),
-        beam=loaded.beam if loaded and loaded.beam in plan.beams else first,
+        beam=loaded.beam if loaded and loaded.beam in beams else first,
         machine=answer.get("machine"),
     )
 
@@ -211,7 +229,7 @@ def _reading(facts: Facts, reading: Reading | None) -> CouchReading | None:
         yaws = facts.profile.couch.yaw_axis is YawAxis.TURNTABLE
         angle_deg = reading.couch.yaw_deg if yaws else reading.table_angle_deg
     at = Moment(clock=facts.clock, at_s=reading.at_s)
-    return CouchReading(position=_known_position(reading.couch), table_angle_deg=angle_deg, at=at)
+    return CouchReading(position=known_position(reading.couch), table_angle_deg=angle_deg, at=at)
 
 
 def _point(values: Any) -> Point | None:

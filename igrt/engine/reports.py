@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Any
 
 from igrt.bus import messages as m
 from igrt.bus.topics import WireError
 from igrt.engine.alerts import VERDICT_ALERTS
+from igrt.engine.basis import Basis
 from igrt.engine.case import OF_AN_IMAGE, Case
+from igrt.engine.compare import as_told, compared, match_point_mm, seen
+from igrt.engine.record import ANSWER, PLAN, AnswerRow, PlanRow, row_of
 from igrt.engine.states import State, Trigger
 from igrt.engine.supervisor import Death
 from igrt.engine.tasks import Advanced, Answered, AnswerTask, AnyReport, Failed, PlanReady, PlanTask, Started, Task
@@ -36,13 +38,23 @@ def _take(case: Case, report: AnyReport, task: Task | None) -> None:
             if isinstance(task, AnswerTask | PlanTask):
                 image_id = case.session.image_id if isinstance(task, AnswerTask) else None
                 case.stream.tell(m.Progress, image_id=image_id, stage=stage, fraction=fraction)
-        case Answered(answer=answer):
+        case Answered(answer=answer, basis=basis):
             if case.session.state is State.REGISTERING:
+                _keep_basis(case, basis)
                 _answered(case, answer)
-        case Failed(code=code, sentence=sentence):
+        case Failed(code=code, sentence=sentence, basis=basis):
+            if case.session.state is State.REGISTERING:
+                _keep_basis(case, basis, failed=sentence)
             _task_failed(case, task, code, sentence)
         case _:
             pass
+
+
+def _keep_basis(case: Case, basis: Basis | None, *, failed: str | None = None) -> None:
+    """Write down what the answer rests on; None is a worker without one."""
+    if basis and case.spool:
+        row = AnswerRow(description=case.spool.description, basis=basis, failed=failed)
+        case.stream.note(row_of(ANSWER, row, patient_id=case.stream.patient_id))
 
 
 def on_death(case: Case, death: Death) -> None:
@@ -60,6 +72,8 @@ def on_give_up(case: Case, task: Task) -> None:
 
 
 def _plan_ready(case: Case, report: PlanReady, task: Task | None) -> None:
+    if isinstance(task, PlanTask) and report.used:
+        case.stream.note(row_of(PLAN, PlanRow(request=task.request, ready=report), patient_id=report.patient_id))
     if isinstance(task, PlanTask) and case.plan_asked and case.plan_asked[0] == report.number:
         try:
             case.use_plan(report, task.request)
@@ -70,9 +84,14 @@ def _plan_ready(case: Case, report: PlanReady, task: Task | None) -> None:
         _, ready = case.plan_asked
         case.plan_asked = None
         ready.set_result(report)
-    elif case.plan and report.fingerprint != case.plan.fingerprint:
+    elif case.plan and not _same_plan(report, case.plan):
         case.drop_plan()
         case.stream.alert("plan_changed")
+
+
+def _same_plan(report: PlanReady, plan: PlanReady) -> bool:
+    """Whether what was prepared again is the plan in use, judged by the same machine profile and protocol."""
+    return report.fingerprint == plan.fingerprint and plan.calibration_sha256 in (None, report.calibration_sha256)
 
 
 def _task_failed(case: Case, task: Task | None, code: str, sentence: str) -> None:
@@ -99,7 +118,7 @@ def _answered(case: Case, answer: dict[str, Any]) -> None:
         "image_id": image_id,
         "answer": answer,
         "last_byte_received_monotonic_s": case.last_byte_s,
-        "published_monotonic_s": time.monotonic(),
+        "published_monotonic_s": case.stream.now_s,
     }
     if accepted:
         case.result = case.stream.tell(m.Proposal, proposal_id=uuid.uuid4().hex, expires_monotonic_s=case.expires_s, **told)
@@ -109,6 +128,26 @@ def _answered(case: Case, answer: dict[str, Any]) -> None:
     code = VERDICT_ALERTS[verdict]
     if code:
         case.stream.alert(code, reason=reason)
+    if Verdict(answer["verdict"]) is not Verdict.REFUSED:
+        _compare(case, answer)
+
+
+def _compare(case: Case, answer: dict[str, Any]) -> None:
+    """The image takes the place of an earlier one of the set-up; how far the two differ is told, and looked at where it is much."""
+    assert case.profile is not None
+    assert case.session.image_id is not None
+    earlier = case.chain.seen
+    later = seen(answer, image_id=case.session.image_id, after=earlier, reading=case.chain.scan_start)
+    case.chain = case.chain.with_(seen=later)
+    if earlier is None:
+        return
+    differences = compared(earlier, later, couch=case.profile.couch, reference_mm=match_point_mm(answer))
+    case.stream.tell(
+        m.ImagesCompared, image_id=later.image_id, earlier_image_id=earlier.image_id, findings=[as_told(found) for found in differences]
+    )
+    large = [found.sentence for found in differences if found.level is not Level.INFORM]
+    if large:
+        case.stream.alert("images_differ", sentences=" ".join(large))
 
 
 def _why(answer: dict[str, Any]) -> str:

@@ -7,12 +7,22 @@ from typing import Any
 from igrt.bus import messages as m
 from igrt.bus.topics import WireError
 from igrt.engine.case import Case
+from igrt.errors import InputError
 
 
 def deny(why: str | None) -> None:
     """Raise WireError where there is a reason."""
     if why:
         raise WireError("not_now", why)
+
+
+def as_told(error: Exception, request: m.Message) -> WireError:
+    """What is told of an error to who made the request."""
+    if isinstance(error, WireError):
+        return error
+    if isinstance(error, InputError):
+        return WireError("bad_input", str(error))
+    return WireError("defect", f"a defect of igrt ({type(error).__name__}) in {request.wire_kind()}; report it with the engine's log")
 
 
 def plan_in_use(case: Case, header: m.Header) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import msgspec
@@ -10,8 +9,10 @@ import msgspec
 from igrt.bus import messages as m
 from igrt.bus.topics import WireError
 from igrt.engine.alerts import ALERTS, ClearedBy
+from igrt.engine.basis import this_build
 from igrt.engine.case import Case
 from igrt.engine.chain import Chain, Kept
+from igrt.engine.record import RunRow
 from igrt.engine.spool import Description, Spool
 from igrt.engine.states import EXPIRING, Session, State
 from igrt.engine.tasks import PlanTask
@@ -48,7 +49,7 @@ def resume(case: Case, body: bytes, *, journal: Path) -> None:
     except (msgspec.MsgspecError, ValueError) as error:
         raise InputError(f"{journal}: its last state cannot be read ({error}); use the igrt that wrote it, or move it away") from error
     same_boot = last.boot == case.boot
-    now_s = time.monotonic()
+    now_s = case.stream.now_s
     case.session = Session(state, now_s, last.image_id, now_s - case.limits.stall_s)
     case.result, case.last_byte_s = last.result, last.last_byte_s if same_boot else 0.0
     case.chain = last.chain if same_boot else _of_another_boot(last.chain)
@@ -101,5 +102,12 @@ def _image_again(case: Case) -> None:
 
 def run_row(case: Case, *, engine: str) -> bytes:
     """What the journal says of the start of a run."""
-    row = {"session": case.stream.session, "boot": case.boot, "engine": engine, "version": m.VERSION}
+    row = RunRow(
+        session=case.stream.session,
+        boot=case.boot,
+        engine=engine,
+        version=m.VERSION,
+        build=this_build(),
+        lifetime_s=case.limits.lifetime_s,
+    )
     return msgspec.msgpack.encode(row)

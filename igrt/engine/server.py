@@ -29,18 +29,25 @@ from igrt.bus.sockets import (
     router,
 )
 from igrt.bus.topics import REQUESTS, WireError, decode
+from igrt.engine.ballast import LARGEST_BYTES, Ballast
+from igrt.engine.basis import software_version
 from igrt.engine.case import Case
-from igrt.engine.desk import WAITING, Desk, software_version
+from igrt.engine.desk import WAITING, Desk
 from igrt.engine.intake import Intake
 from igrt.engine.journal import Entry, Journal
 from igrt.engine.lock import OnlyOne
+from igrt.engine.logs import Ref, log
+from igrt.engine.notify import Notifier
 from igrt.engine.record import FILE as JOURNAL_FILE
 from igrt.engine.record import REPLY, REQUEST, RUN, last_state
 from igrt.engine.reports import on_death, on_give_up, on_report
+from igrt.engine.requests import as_told
 from igrt.engine.resume import kept, resume, run_row
 from igrt.engine.settings import Settings as Settings
+from igrt.engine.spool_files import finish_removals
 from igrt.engine.stream import Stream, blanked
 from igrt.engine.supervisor import Supervisor
+from igrt.engine.tidying import Tidying
 from igrt.errors import InputError
 
 LOG = logging.getLogger(__name__)
@@ -58,6 +65,8 @@ class Engine:
         self._replies: dict[str, asyncio.Task[bytes]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
+        self._service = Notifier()
+        self._ballast = Ballast(settings.folder, min(LARGEST_BYTES, settings.limits.reserve_bytes))
 
     def stop(self) -> None:
         """End gracefully; from the loop's own thread."""
@@ -76,6 +85,7 @@ class Engine:
             ThreadPoolExecutor(1, "disk") as disk,
             zmq.asyncio.Context() as context,
         ):
+            finish_removals(spool_folder)
             self._open(context, session)
             supervisor = Supervisor(
                 settings.worker(),
@@ -99,7 +109,7 @@ class Engine:
     def _go_on(self) -> None:
         """With what the last run left, and from now on write down what the next one needs."""
         case, last = self._case, last_state(self._journal)
-        self._stream.keep = lambda: kept(case)
+        self._stream.keep, self._stream.make_room = lambda: kept(case), self._ballast.throw
         with self._stream.together():
             self._stream.note(Entry(RUN, run_row(case, engine=software_version())))
             if last is not None:
@@ -129,16 +139,20 @@ class Engine:
     async def _serve(self, context: zmq.asyncio.Context, on_ready: Callable[[Endpoints], None]) -> None:
         intake = Intake(self._images, self._case, on_defect=self._defect)
         keeper = asyncio.create_task(self._case.supervisor.run(context))
-        loops = [
-            asyncio.create_task(self._guarded(loop)) for loop in (self._take_commands, intake.read, self._take_subscriptions, self._beat)
-        ]
+        running = [self._take_commands, intake.read, self._take_subscriptions, self._beat]
+        if self._settings.keep_days is not None:
+            running.append(Tidying(self._case, keep_days=self._settings.keep_days).run)
+        loops = [asyncio.create_task(self._guarded(loop)) for loop in running]
         writer = asyncio.create_task(intake.write())
         address_file = self._settings.folder / ENDPOINTS_FILE
         self.endpoints.write(address_file)
         try:
             on_ready(self.endpoints)
+            self._service.ready()
+            log(LOG, "serving", version=software_version(), session=self._stream.session, state=self._case.session.state.value)
             await self._stop.wait()
         finally:
+            self._service.stopping()
             address_file.unlink(missing_ok=True)
             for loop in loops:
                 loop.cancel()
@@ -146,8 +160,11 @@ class Engine:
             await intake.finish()
             writer.cancel()
             self._say_stopping()
+            self._desk.close()
             await asyncio.gather(*self._answering, writer, return_exceptions=True)
             await self._case.supervisor.stop(keeper)
+            self._ballast.throw()
+            log(LOG, "stopped")
 
     def _say_stopping(self) -> None:
         """To followers, and to who waits for a plan; then let go of the image's file."""
@@ -189,6 +206,9 @@ class Engine:
         except WireError as error:
             await self._commands.send_multipart([*envelope, self._error(error)])
             return
+        if isinstance(request, m.Fetch):  # it only reads: its reply is large, and neither kept nor written down
+            await self._commands.send_multipart([*envelope, await self._carry_out(request)])
+            return
         request_id = request.header.message_id
         reply = self._replies.get(request_id)
         if reply is None:
@@ -202,7 +222,8 @@ class Engine:
         """The first reply to this request, also that of an earlier run; written down before it is given, with what it brought about."""
         if isinstance(request, m.Snapshot):
             return await self._carry_out(request)
-        request_id, patient_id = request.header.message_id, self._stream.patient_id or None
+        request_id = request.header.message_id
+        patient_id = None if isinstance(request, m.LoadPlan) else self._stream.patient_id or None
         first = self._journal.reply(request_id)
         if first is not None:
             return first.payload or self._error(WireError("not_now", ERASED, request_id))
@@ -214,19 +235,20 @@ class Engine:
         return reply
 
     async def _carry_out(self, request: m.Message) -> bytes:
+        kind, patient = request.wire_kind(), Ref("patient", self._stream.patient_id)
         try:
-            return m.encode(await self._desk.carry_out(request))
+            reply = m.encode(await self._desk.carry_out(request))
+            log(LOG, "request", level=logging.DEBUG if isinstance(request, m.Snapshot) else logging.INFO, kind=kind, patient=patient)
+            return reply
         except Exception as error:  # noqa: BLE001 - told to the client, and logged
             known = self._as_told(error, request)
+            log(LOG, "request refused", kind=kind, code=known.code, patient=patient)
             return self._error(WireError(known.code, known.sentence, request.header.message_id))
 
     def _as_told(self, error: Exception, request: m.Message) -> WireError:
-        if isinstance(error, WireError):
-            return error
-        if isinstance(error, InputError):
-            return WireError("bad_input", str(error))
-        self._defect(error)
-        return WireError("defect", f"a defect of igrt ({type(error).__name__}) in {request.wire_kind()}; report it with the engine's log")
+        if not isinstance(error, WireError | InputError):
+            self._defect(error)
+        return as_told(error, request)
 
     def _error(self, error: WireError) -> bytes:
         return m.encode(m.Error(header=self._stream.header(), request_id=error.request_id, code=error.code, sentence=error.sentence))
@@ -249,8 +271,11 @@ class Engine:
             now_s = time.monotonic()
             if self._stream.failure:
                 self.stop()
+            else:
+                self._service.alive()
+                self._ballast.take()
             with self._stream.together():
-                self._case.watch(now_s=now_s, utc_s=time.time())
+                self._case.watch(now_s=self._stream.now_s, utc_s=self._stream.utc_unix_s)
             if now_s >= next_beat_s:
                 self._stream.beat()
                 next_beat_s += self._settings.heartbeat_s

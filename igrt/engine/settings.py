@@ -14,7 +14,10 @@ from igrt.engine.supervisor import Budgets
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the engine runs; `folder` holds its images and, while it runs, its addresses. Port 0 lets the system choose."""
+    """Where the engine runs; `folder` holds its images and, while it runs, its addresses. Port 0 lets the system choose.
+
+    `log` has the worker write its log into `folder`; images older than `keep_days` go, None keeps them.
+    """
 
     folder: Path
     site: Path | None = None
@@ -27,6 +30,8 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     budgets: Budgets = field(default_factory=Budgets)
     worker_command: tuple[str, ...] = ()
+    log: bool = False
+    keep_days: float | None = None
 
     def worker(self) -> Sequence[str]:
         """The command that starts a worker."""
@@ -37,4 +42,6 @@ class Settings:
             command += ["--site", str(self.site)]
         if self.device:
             command += ["--device", self.device]
+        if self.log:
+            command += ["--log", str(self.folder)]
         return command

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from igrt.bus.grids import daily_grid
 from igrt.bus.messages import LoadPlan
 from igrt.compute import device as devices
 from igrt.compute.volume import Volume
+from igrt.engine.basis import Basis, Used, this_build
 from igrt.engine.spool import Description
-from igrt.engine.tasks import PlanReady
+from igrt.engine.tasks import PlannedIsocentre, PlanReady
 from igrt.geometry.couch import CouchPosition
 from igrt.images.load import load_plan
 from igrt.images.records import Daily, Plan
@@ -40,11 +43,18 @@ class AnswerSolver:
         self._description: Description
         self._hu: NDArray[np.int16]
         self._preparation: DailyPreparation
+        self._basis: Basis
+        this_build()  # its sources are read now, and not when they may have changed
 
     def load(self, number: int, request: LoadPlan, progress: Progress) -> PlanReady:
         """Load and prepare the plan, and read machine and protocol, so that what is wrong with them is said now."""
+        used = Used.of(load_machine(request.machine, self._site), load_protocol(request.protocol, self._site))
+        return self.load_for(number, request, used, progress)
+
+    def load_for(self, number: int, request: LoadPlan, used: Used, progress: Progress) -> PlanReady:
+        """As `load`, to be judged by `used`."""
         began_s = time.monotonic()
-        self._machine, self._protocol = load_machine(request.machine, self._site), load_protocol(request.protocol, self._site)
+        self._machine, self._protocol = used.load()
         self._plan = load_plan(
             Path(request.path),
             isocentre_mm=request.isocentre_mm,
@@ -71,7 +81,23 @@ class AnswerSolver:
             beams=identity.beams,
             isocentre_mm=(x_mm, y_mm, z_mm),
             position=self._plan.position,
+            table_angles_deg=identity.table_angles_deg,
+            isocentres=tuple(
+                PlannedIsocentre(isocentre_mm=i.isocentre_mm, beams=i.beams, table_angles_deg=i.table_angles_deg)
+                for i in identity.isocentres
+            ),
+            calibration_sha256=(used.machine.sha256, used.protocol.sha256),
+            used=used,
         )
+
+    def _plan_for(self, isocentre_mm: tuple[float, float, float] | None) -> Plan:
+        """The plan about another of its isocentres; None is the one that it was loaded for."""
+        if isocentre_mm is None:
+            return self._plan
+        identity = self._plan.identity
+        beams, angles = next((i.beams, i.table_angles_deg) for i in identity.isocentres if i.isocentre_mm == isocentre_mm)
+        identity = replace(identity, beams=beams, table_angles_deg=angles)
+        return replace(self._plan, isocentre_mm=np.array(isocentre_mm), identity=identity)
 
     def begin(self, description: Description, path: Path) -> None:
         """Map the image's file."""
@@ -79,14 +105,33 @@ class AnswerSolver:
         self._description = description
         self._hu = np.asarray(np.memmap(path, dtype="<i2", mode="r", shape=grid.shape_kji))
         self._preparation = DailyPreparation(grid, self._device.verbs)
+        self._digest, self._digested = hashlib.sha256(), 0
 
     def add(self, k_start: int, slices: int) -> None:
         """Build the pyramid further."""
         self._preparation.add(k_start, self._hu[k_start : k_start + slices])
+        if k_start == self._digested:
+            self._digest_to(k_start + slices)
 
-    def answer(self, progress: Progress) -> dict[str, Any]:
-        """The answer of igrt.answer.verify."""
+    def _digest_to(self, end: int) -> None:
+        """Hash the slices up to `end`: while the image comes, so that little is left of it at the end."""
+        self._digest.update(self._hu[self._digested : end].data)
+        self._digested = end
+
+    def basis(self) -> Basis:
+        """What the last answer, given or failed, rests on."""
+        return self._basis
+
+    def answer(self, progress: Progress, *, judged_utc_unix_s: float | None = None) -> dict[str, Any]:
+        """The answer of igrt.answer.verify, given now, or as it was given at another time."""
         d = self._description
+        self._digest_to(len(self._hu))
+        self._basis = Basis(
+            image_sha256=self._digest.hexdigest(),
+            judged_utc_unix_s=time.time() if judged_utc_unix_s is None else judged_utc_unix_s,
+            device=self._device.name,
+            build=this_build(),
+        )
         daily = Daily(
             volume=Volume(daily_grid(d.grid, source=d.source), self._hu),
             position=d.position,
@@ -100,18 +145,20 @@ class AnswerSolver:
         prepared_s = time.perf_counter() - began_s
         progress("prepare_daily", 1.0)
         answer = verify(
-            self._plan,
+            self._plan_for(d.plan_isocentre_mm),
             daily,
             machine=self._machine,
             protocol=self._protocol,
             site=self._site,
             couch_start=_couch(d),
             table_angle_deg=d.table_angle_deg,
+            image_table_angle_deg=d.read_table_angle_deg,
             scan_offset_mm=d.scan_offset_mm,
             device=self._device.name,
             prepared_plan=self._prepared_plan,
             prepared_daily=prepared,
             progress=progress,
+            now=self._basis.now,
         ).to_json()
         answer["seconds"]["prepare_daily"] = prepared_s  # what was left of it after the last slab
         return answer

@@ -30,7 +30,7 @@ VOXEL_BYTES = 2
 LARGEST_IMAGE_BYTES = 16 << 30
 MOST_SLICES = 100_000
 MOST_RANGES = 64
-_RECORD = struct.Struct("<II")
+RECORD = struct.Struct("<II")
 
 
 class Description(Struct, frozen=True, kw_only=True):
@@ -43,14 +43,16 @@ class Description(Struct, frozen=True, kw_only=True):
     isocentre_mm: tuple[float, float, float] | None
     patient_id: str | None
     frame_of_reference_uid: str | None
-    table_angle_deg: float
+    table_angle_deg: float | None
     scan_offset_mm: tuple[float, float, float] | None
     couch: CouchReadout | None
     source: str
+    image_table_angle_deg: float | None = None
+    plan_isocentre_mm: tuple[float, float, float] | None = None
 
     @classmethod
-    def of(cls, message: BeginImage, *, plan_fingerprint: str) -> Description:
-        """As announced."""
+    def of(cls, message: BeginImage, *, plan_fingerprint: str, plan_isocentre_mm: tuple[float, float, float] | None = None) -> Description:
+        """As announced; `plan_isocentre_mm` is the isocentre of the plan that it is for, None for the one that the plan was loaded with."""
         return cls(
             image_id=message.image_id,
             plan_fingerprint=plan_fingerprint,
@@ -63,7 +65,16 @@ class Description(Struct, frozen=True, kw_only=True):
             scan_offset_mm=message.scan_offset_mm,
             couch=message.couch,
             source=message.source,
+            image_table_angle_deg=message.image_table_angle_deg,
+            plan_isocentre_mm=plan_isocentre_mm,
         )
+
+    @property
+    def read_table_angle_deg(self) -> float | None:
+        """The patient support angle during the scan, where image or couch states it."""
+        if self.image_table_angle_deg is not None or self.couch is None:
+            return self.image_table_angle_deg
+        return self.couch.table_angle_deg
 
     @property
     def slices(self) -> int:
@@ -153,7 +164,7 @@ class Spool:
         return True
 
     def _set_aside(self, folder: Path, fresh: bool, reserve_bytes: int) -> None:
-        size = self._voxel_bytes + self.description.slices * _RECORD.size
+        size = self._voxel_bytes + self.description.slices * RECORD.size
         there = self.path.stat().st_blocks * 512 if not fresh else 0
         free = free_bytes(folder)
         if size - there > free - reserve_bytes:
@@ -185,7 +196,7 @@ class Spool:
     def _read_records(self) -> None:
         """Take in what is on disk, each slab checked against its record."""
         with mmap.mmap(self._handle, 0, access=mmap.ACCESS_READ) as whole, memoryview(whole) as view:
-            for k, (slices, crc) in enumerate(_RECORD.iter_unpack(view[self._voxel_bytes :])):
+            for k, (slices, crc) in enumerate(RECORD.iter_unpack(view[self._voxel_bytes :])):
                 if slices and k + slices <= self.description.slices:
                     start = k * self.description.slice_bytes
                     if zlib.crc32(view[start : start + slices * self.description.slice_bytes]) == crc:
@@ -239,8 +250,8 @@ class Spool:
 
     def _write(self, slab: SlabData) -> None:
         _write_at(self._handle, memoryview(slab.data).cast("B"), slab.k_start * self.description.slice_bytes)
-        record = _RECORD.pack(slab.slices, slab.crc32)
-        _write_at(self._handle, memoryview(record), self._voxel_bytes + slab.k_start * _RECORD.size)
+        record = RECORD.pack(slab.slices, slab.crc32)
+        _write_at(self._handle, memoryview(record), self._voxel_bytes + slab.k_start * RECORD.size)
 
     @property
     def stored(self) -> list[Range]:

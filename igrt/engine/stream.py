@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -12,7 +12,8 @@ import msgspec
 from igrt.bus import messages as m
 from igrt.bus.topics import WireError
 from igrt.engine.alerts import ALERTS, ClearedBy
-from igrt.engine.journal import AlreadyAnsweredError, Entry, Journal, JournalError
+from igrt.engine.journal import AlreadyAnsweredError, Clock, Entry, Journal, JournalError, JournalFullError, system_clock
+from igrt.engine.log_events import log_event
 from igrt.engine.record import EVENT, STATE
 
 _EventT = TypeVar("_EventT", bound=m.Event)
@@ -22,10 +23,13 @@ class Stream:
     """One engine's run. `publish` sends a frame to every subscriber and never waits.
 
     With a journal, what is told together is written down together, with `keep()` where that changed, and published once it is on
-    disk. Where the journal fails, nothing is published any more and `failure` says why.
+    disk. Where the journal fails, nothing is published any more and `failure` says why. The clock is read once for all that is
+    told together: the time that a decision was made by is the time in the headers of what it brought about, and so in the journal.
     """
 
-    def __init__(self, publish: Callable[[bytes], None], journal: Journal | None = None, *, session: str | None = None) -> None:
+    def __init__(
+        self, publish: Callable[[bytes], None], journal: Journal | None = None, *, session: str | None = None, clock: Clock = system_clock
+    ) -> None:
         self.session = session or uuid.uuid4().hex
         self.number = 0
         self.patient_id: str | None = None
@@ -33,7 +37,9 @@ class Stream:
         self.alerts: dict[str, m.AlertState] = {}
         self.failure: Exception | None = None
         self.keep: Callable[[], bytes] = bytes
-        self._publish, self._journal = publish, journal
+        self.make_room: Callable[[], bool] = bool
+        self._publish, self._journal, self._clock = publish, journal, clock
+        self._now: tuple[float, float] | None = None
         self._frames: list[bytes] = []
         self._entries: list[Entry] = []
         self._kept = b""
@@ -41,7 +47,19 @@ class Stream:
 
     def header(self) -> m.Header:
         """For a message of this engine, now."""
-        return m.new_header(session=self.session, patient_id=self.patient_id, plan_fingerprint=self.plan_fingerprint)
+        header = m.new_header(session=self.session, patient_id=self.patient_id, plan_fingerprint=self.plan_fingerprint)
+        utc_unix_s, monotonic_s = self._now or self._clock()
+        return msgspec.structs.replace(header, utc_unix_s=utc_unix_s, monotonic_s=monotonic_s)
+
+    @property
+    def now_s(self) -> float:
+        """The monotonic clock, standing still inside `together`."""
+        return (self._now or self._clock())[1]
+
+    @property
+    def utc_unix_s(self) -> float:
+        """UTC since 1970, read together with `now_s`."""
+        return (self._now or self._clock())[0]
 
     @property
     def journal_head(self) -> str:
@@ -56,10 +74,13 @@ class Stream:
     def together(self) -> Iterator[None]:
         """What is told and noted inside is written down as one, and only then published. WireError where the journal fails."""
         self._together += 1
+        self._now = self._now or self._clock()
         try:
             yield
         finally:
             self._together -= 1
+            if not self._together:
+                self._now = None
             self._settle()
 
     def tell(self, kind: type[_EventT], **fields: Any) -> _EventT:
@@ -67,6 +88,7 @@ class Stream:
         self.number += 1
         event = kind(header=self.header(), number=self.number, **fields)
         self._frames.append(m.encode(event))
+        log_event(event)
         self.note(Entry(EVENT, m.encode(blanked(event)), patient_id=self.patient_id or None))
         return event
 
@@ -110,7 +132,7 @@ class Stream:
             if kept != self._kept:
                 entries.append(Entry(STATE, kept, patient_id=self.patient_id or None))
             try:
-                self._journal.append_all(entries)
+                self._write(self._journal, entries)
             except (JournalError, AlreadyAnsweredError) as error:
                 self.failure = error
                 raise WireError("disk_failed", str(error)) from error
@@ -118,9 +140,25 @@ class Stream:
         for frame in frames:
             self._publish(frame)
 
+    def _write(self, journal: Journal, entries: Sequence[Entry]) -> None:
+        """Once more where the disk was full and `make_room` freed something."""
+        try:
+            journal.append_all(entries)
+        except JournalFullError:
+            if not self.make_room():
+                raise
+            journal.append_all(entries)
+
 
 def blanked(message: m.Message) -> m.Message:
-    """Without its token, as the journal keeps it."""
+    """As the journal keeps it: without its token, and a plan's request without the patient before."""
+    if isinstance(message, m.LoadPlan):
+        return of_nobody(message)
     if isinstance(message, m.Approved | m.Claim):
         return msgspec.structs.replace(message, token="")
     return message
+
+
+def of_nobody(request: m.LoadPlan) -> m.LoadPlan:
+    """Without the patient who was in hand when it came: it is about another."""
+    return msgspec.structs.replace(request, header=msgspec.structs.replace(request.header, patient_id=None, plan_fingerprint=None))

@@ -17,6 +17,7 @@ import msgspec
 import zmq
 import zmq.asyncio
 
+from igrt.engine.logs import log
 from igrt.engine.tasks import NAMES, Advanced, AnswerTask, AnyReport, AnyTask, ImageTask, PlanTask, SlabTask, Started, StopTask, Task
 
 LOG = logging.getLogger(__name__)
@@ -196,6 +197,7 @@ class Supervisor:
     def _take(self, report: AnyReport) -> None:
         if isinstance(report, Started):
             self._started = True
+            log(LOG, "the worker is up", worker=self.pid)
             for told in self._script:
                 self._send(told)
             self._on_report(report, None)
@@ -210,6 +212,7 @@ class Supervisor:
 
     def _account(self, death: Death) -> None:
         self._deaths += 1
+        log(LOG, "the worker died", level=logging.WARNING, cause=death.cause, doing=death.doing, over_budget_s=death.over_budget_s)
         self._on_death(death)
         doing = death.task or (self._script[-1] if self._script else None)
         if doing is not None and self._deaths >= self._budgets.attempts:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from igrt.bus.messages import LoadPlan
+from igrt.engine.basis import Basis, Used
 from igrt.engine.spool import Description
 from igrt.geometry.position import PatientPosition
 
@@ -70,8 +71,20 @@ class Advanced(Report, frozen=True, kw_only=True):
     fraction: float
 
 
+class PlannedIsocentre(Struct, frozen=True, kw_only=True):
+    """One of a plan's isocentres (plan LPS), its beams, and the table angles of those that treat."""
+
+    isocentre_mm: tuple[float, float, float]
+    beams: tuple[str, ...]
+    table_angles_deg: tuple[float, ...]
+
+
 class PlanReady(Report, frozen=True, kw_only=True):
-    """The plan is prepared. What its files do not state is None; `isocentre_mm` is plan LPS."""
+    """The plan is prepared. What its files do not state is None.
+
+    `isocentre_mm` (plan LPS), `beams` and `table_angles_deg` are of the isocentre that the plan was loaded for, `isocentres` all that it
+    has. `used` is what its images are judged by, `calibration_sha256` the hashes of machine profile and protocol, for who keeps no more.
+    """
 
     fingerprint: str
     patient_id: str | None
@@ -86,19 +99,39 @@ class PlanReady(Report, frozen=True, kw_only=True):
     beams: tuple[str, ...] = ()
     isocentre_mm: tuple[float, float, float] | None = None
     position: PatientPosition | None = None
+    table_angles_deg: tuple[float, ...] = ()
+    isocentres: tuple[PlannedIsocentre, ...] = ()
+    calibration_sha256: tuple[str, str] | None = None
+    used: Used | None = None
+
+    def at(self, isocentre_mm: Sequence[float] | None) -> PlannedIsocentre | None:
+        """One of its isocentres; None where it has none such."""
+        return next((i for i in self.isocentres if isocentre_mm is not None and i.isocentre_mm == tuple(isocentre_mm)), None)
+
+    def table_angles_at(self, isocentre_mm: Sequence[float] | None) -> tuple[float, ...]:
+        """Of the beams about an isocentre; None is the one that the plan was loaded for."""
+        other = self.at(isocentre_mm)
+        return other.table_angles_deg if other else self.table_angles_deg
+
+    def beams_at(self, isocentre_mm: Sequence[float] | None) -> tuple[str, ...]:
+        """The beams about an isocentre; None is the one that the plan was loaded for."""
+        other = self.at(isocentre_mm)
+        return other.beams if other else self.beams
 
 
 class Answered(Report, frozen=True, kw_only=True):
-    """The answer of igrt.answer, as its JSON object."""
+    """The answer of igrt.answer, as its JSON object, and what it rests on."""
 
     answer: dict[str, Any]
+    basis: Basis | None = None
 
 
 class Failed(Report, frozen=True, kw_only=True):
-    """The task cannot be done; `code` is bad_input or defect."""
+    """The task cannot be done; `code` is bad_input or defect. `basis` is of the answer that could not be given."""
 
     code: str
     sentence: str
+    basis: Basis | None = None
 
 
 AnyReport = Started | Done | Advanced | PlanReady | Answered | Failed

@@ -7,12 +7,12 @@ engine is gone.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,8 @@ import msgspec
 import zmq
 
 from igrt.bus.messages import LoadPlan
+from igrt.engine.basis import Basis
+from igrt.engine.logs import logging_to
 from igrt.engine.spool import Description
 from igrt.engine.tasks import (
     Advanced,
@@ -39,6 +41,7 @@ from igrt.engine.tasks import (
 )
 from igrt.errors import InputError
 
+LOG = logging.getLogger("igrt.engine.worker")
 PARENT_CHECK_S = 0.5
 PROGRESS_S = 0.05
 Progress = Callable[[str, float], None]
@@ -59,6 +62,9 @@ class Solver(Protocol):
     def answer(self, progress: Progress) -> dict[str, Any]:
         """The answer's JSON object for the plan and the whole image."""
 
+    def basis(self) -> Basis | None:
+        """What that answer, given or failed, rests on; None where nothing can be given again from it."""
+
 
 class Worker:
     """Does tasks in the order in which they come."""
@@ -77,9 +83,10 @@ class Worker:
             try:
                 report = msgspec.msgpack.encode(self._do(task))
             except InputError as error:
-                report = msgspec.msgpack.encode(Failed(number=task.number, code="bad_input", sentence=str(error)))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the engine must hear of it
-                traceback.print_exc(file=sys.stderr)
+                basis = self._solver.basis() if isinstance(task, AnswerTask) else None
+                report = msgspec.msgpack.encode(Failed(number=task.number, code="bad_input", sentence=str(error), basis=basis))
+            except Exception as error:
+                LOG.error("a defect in the worker", exc_info=error)
                 sentence = f"a defect of igrt ({type(error).__name__} in the worker); image again, and report it with the engine's log"
                 report = msgspec.msgpack.encode(Failed(number=task.number, code="defect", sentence=sentence))
             self._socket.send(report)
@@ -102,11 +109,12 @@ class Worker:
             case SlabTask():
                 self._solver.add(task.k_start, task.slices)
             case AnswerTask():
-                return Answered(number=task.number, answer=self._solver.answer(progress))
+                answer = self._solver.answer(progress)
+                return Answered(number=task.number, answer=answer, basis=self._solver.basis())
         return Done(number=task.number)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this process at once when its parent has gone; a worker without an engine would hold memory and answer nobody."""
 
     def watch() -> None:
@@ -124,9 +132,19 @@ def main(arguments: Sequence[str] | None = None, make_solver: Callable[[Path | N
     parser.add_argument("--parent", type=int, required=True, help="process id of the engine")
     parser.add_argument("--site", type=Path, default=None, help="site folder")
     parser.add_argument("--device", default=None, help="compute device")
+    parser.add_argument("--log", type=Path, default=None, help="the engine's folder, for the log")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with(given.parent)
+    end_with(given.parent)
+    with logging_to(given.log, "worker"):
+        try:
+            _work(given, make_solver)
+        except Exception as error:
+            LOG.critical("the worker ends", exc_info=error)
+            sys.exit(1)
+
+
+def _work(given: argparse.Namespace, make_solver: Callable[[Path | None, str | None], Solver] | None) -> None:
     if make_solver is None:
         from igrt.engine.solver import AnswerSolver
 

@@ -70,7 +70,8 @@ def fixed_from_daily(
 ) -> RigidMotion:
     """Where each daily point (LPS mm) is in the room now; `isocentre_mm` is the machine isocentre in daily coordinates.
 
-    `f = B (q - isocentre)` with room-aligned axes, `f = Rz(table angle) B (q - isocentre)` with table-aligned axes.
+    `f = B (q - isocentre)` with room-aligned axes, `f = Rz(table angle) B (q - isocentre)` with table-aligned axes, the table angle being
+    the one that the couch was read at when the image was taken.
     """
     turned = table_angle_deg if ImageAxes(image_axes) is ImageAxes.TABLE else 0.0
     return _fixed_from_lps(Frame.DAILY, isocentre_mm, position, turned)
@@ -84,20 +85,24 @@ def correction_motion(
     plan_position: PatientPosition,
     daily_position: PatientPosition,
     table_angle_deg: float = 0.0,
+    image_table_angle_deg: float | None = None,
     image_axes: ImageAxes = ImageAxes.ROOM,
 ) -> RigidMotion:
     """`fixed_from_fixed`: the motion that takes every tissue point from where it is to where the plan wants it.
 
     At table angle 0 `R = Bp A Bd^T`, `t = Bp (M q0 - c)` for `M = (A | b)`; at an angle the goal is turned with the table, and
-    `image_axes` says whether the image is. A patient who was corrected at 0 is carried along by a turn of the table: do not
-    correct again. ValueError unless the motion is `plan_from_daily`.
+    `image_axes` says whether the image is. `table_angle_deg` is the planned angle of the goal; `image_table_angle_deg` the one that the
+    couch was read at when the image was taken, which also holds what the turntable yawed for corrections (None: the planned one). A
+    patient who was corrected at 0 is carried along by a turn of the table: do not correct again. ValueError unless the motion is
+    `plan_from_daily`.
     """
     if (plan_from_daily.target, plan_from_daily.source) != (Frame.PLAN, Frame.DAILY):
         raise ValueError(
             f"a correction follows from plan_from_daily, not from {plan_from_daily.name}; give its inverse or the right motion"
         )
     goal = fixed_from_plan(isocentre_mm=plan_isocentre_mm, position=plan_position, table_angle_deg=table_angle_deg)
-    now = fixed_from_daily(isocentre_mm=daily_isocentre_mm, position=daily_position, table_angle_deg=table_angle_deg, image_axes=image_axes)
+    image_deg = table_angle_deg if image_table_angle_deg is None else image_table_angle_deg
+    now = fixed_from_daily(isocentre_mm=daily_isocentre_mm, position=daily_position, table_angle_deg=image_deg, image_axes=image_axes)
     return goal @ plan_from_daily @ now.inverse()
 
 
@@ -108,11 +113,16 @@ def start_pose(
     plan_position: PatientPosition,
     daily_position: PatientPosition,
     table_angle_deg: float = 0.0,
+    image_table_angle_deg: float | None = None,
     image_axes: ImageAxes = ImageAxes.ROOM,
 ) -> RigidMotion:
-    """`plan_from_daily` where nothing is wrong with the set-up: where a registration starts; its correction is the identity."""
+    """`plan_from_daily` where nothing is wrong with the set-up: where a registration starts; its correction is the identity.
+
+    The angles are those of `correction_motion`.
+    """
     goal = fixed_from_plan(isocentre_mm=plan_isocentre_mm, position=plan_position, table_angle_deg=table_angle_deg)
-    now = fixed_from_daily(isocentre_mm=daily_isocentre_mm, position=daily_position, table_angle_deg=table_angle_deg, image_axes=image_axes)
+    image_deg = table_angle_deg if image_table_angle_deg is None else image_table_angle_deg
+    now = fixed_from_daily(isocentre_mm=daily_isocentre_mm, position=daily_position, table_angle_deg=image_deg, image_axes=image_axes)
     return goal.inverse() @ now
 
 

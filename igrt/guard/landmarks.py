@@ -39,7 +39,10 @@ class TablePose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imaged:
-    """How a point of the plan is found in the room at the scan: the pose of the registration and both isocentres (LPS mm)."""
+    """How a point of the plan is found in the room at the scan: the pose of the registration and both isocentres (LPS mm).
+
+    `table_angle_deg` is the planned angle; `image_angle_deg` the angle by which the image's axes are turned in the room.
+    """
 
     rotation: Rows
     translation_mm: Point

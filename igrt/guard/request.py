@@ -121,7 +121,9 @@ class ReleaseRequest:
     """All that a release is decided on, built by the engine at the claim.
 
     `plan_from_daily` is the registration's pose (LPS mm); `correction` the motion it asks for and `made` the one the couch will really
-    make (both `fixed_from_fixed`); `start` is where the couch stood for the proposal and `target` the absolute position to send.
+    make (both `fixed_from_fixed`); `table_angle_deg` is the planned angle that the correction brings the patient to and
+    `image_table_angle_deg` the turntable's at the image, which may hold the yaw of earlier corrections; `start` is where the couch stood
+    for the proposal and `target` the absolute position to send.
     `promised_residuals_mm` are `made - correction` at the tissue that belongs at each of `landmarks.LANDMARKS_MM` (fixed axes, mm):
     `residuals_mm(correction, made, correction.inverse().apply(LANDMARKS_MM))`. `proposed_at` is when the proposal was made.
     """
@@ -145,6 +147,7 @@ class ReleaseRequest:
     daily_isocentre_mm: Point | None
     image_axes: ImageAxes | None
     table_angle_deg: float | None
+    image_table_angle_deg: float | None
     plan_from_daily: RigidMotion | None
     correction: RigidMotion | None
     made: RigidMotion | None

@@ -15,9 +15,16 @@ from igrt.images.records import Structure
 DIRECTION_SCALE_MM = 1000.0  # direction cosines count as the displacement they make at one metre
 
 
-def plan_fingerprint(ct: Volume, isocentre_mm: NDArray[np.float64], position: PatientPosition, structures: Sequence[Structure]) -> str:
-    """SHA-256 (hex) over voxels, grid, isocentre, position and structures as little-endian bytes (positions to the nm).
+def plan_fingerprint(
+    ct: Volume,
+    isocentre_mm: NDArray[np.float64],
+    position: PatientPosition,
+    structures: Sequence[Structure],
+    table_angles_deg: Sequence[float] = (),
+) -> str:
+    """SHA-256 (hex) over voxels, grid, isocentre, position, structures and table angles as little-endian bytes (positions to the nm).
 
+    Table angles count where one is not 0: a plan that states 0 is matched as one that states none.
     Independent of the order of files, of structures and of contours, of names of files, and of the machine.
     """
     digest = hashlib.sha256(b"igrt-plan/1\0")
@@ -29,6 +36,8 @@ def plan_fingerprint(ct: Volume, isocentre_mm: NDArray[np.float64], position: Pa
     _add(digest, np.ascontiguousarray(ct.hu, "<i2").data)
     for one in sorted(_structure(s) for s in structures):
         _add(digest, one)
+    if any(table_angles_deg):
+        _add(digest, _canonical(sorted(table_angles_deg)))
     return digest.hexdigest()
 
 

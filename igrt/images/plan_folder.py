@@ -17,7 +17,7 @@ from igrt.images.dicom_files import Elements, folder_contents, one_patient
 from igrt.images.dicom_series import Progress, Series, agreed_position, is_ct, passed_over, read_series, why_no_ct
 from igrt.images.fingerprint import plan_fingerprint
 from igrt.images.records import Plan, PlanIdentity, Structure
-from igrt.images.rtplan import RtPlan, is_rtplan, place, read_rtplan
+from igrt.images.rtplan import Placement, RtPlan, is_rtplan, place, read_rtplan
 from igrt.images.structures import TARGETS, StructureSet, is_structure_set, read_structure_set
 
 SAME_POINT_MM = 0.01
@@ -50,15 +50,15 @@ def read_plan_folder(folder: Path, wanted: Wanted, progress: Progress | None = N
     if structure_set is not None:
         _set_fits(structure_set, series)
     structures = () if structure_set is None else structure_set.structures
-    isocentre_mm, position, beams = _placement(plan, series, wanted, folder)
+    isocentre_mm, position, placed = _placement(plan, series, wanted, folder)
     others = len(contents.files) - len(images) - len(sets) - len(plans)
     built = Plan(
         ct=series.volume,
         position=position,
         isocentre_mm=isocentre_mm,
         structures=structures,
-        identity=_identity(series, plan, beams),
-        fingerprint=plan_fingerprint(series.volume, isocentre_mm, position, structures),
+        identity=_identity(series, plan, placed),
+        fingerprint=plan_fingerprint(series.volume, isocentre_mm, position, structures, () if placed is None else placed.table_angles_deg),
         source=str(folder),
         notes=passed_over(folder, others, contents.others) + _notes(plan, structure_set),
     )
@@ -128,11 +128,11 @@ def _set_fits(structure_set: StructureSet, series: Series) -> None:
 
 def _placement(
     plan: RtPlan | None, series: Series, wanted: Wanted, folder: Path
-) -> tuple[NDArray[np.float64], PatientPosition, tuple[str, ...]]:
-    """Isocentre, position and beams, where files and caller agree."""
+) -> tuple[NDArray[np.float64], PatientPosition, Placement | None]:
+    """Isocentre and position, where files and caller agree, and what the plan says of both."""
     if plan is None:
         assert wanted.isocentre_mm is not None
-        return wanted.isocentre_mm, agreed_position(wanted.position, [(series.position, "the CT")], str(folder)), ()
+        return wanted.isocentre_mm, agreed_position(wanted.position, [(series.position, "the CT")], str(folder)), None
     placed = place(plan, isocentre_choice=wanted.isocentre_choice, setup_choice=wanted.setup_choice)
     if wanted.isocentre_mm is not None and not np.linalg.norm(wanted.isocentre_mm - placed.isocentre_mm) < SAME_POINT_MM:
         raise InputError(
@@ -140,20 +140,22 @@ def _placement(
             f"{np.round(placed.isocentre_mm, 2).tolist()}; leave it out"
         )
     stated = [(series.position, "the CT"), (placed.position, f"the plan {plan.path.name}")]
-    return placed.isocentre_mm, agreed_position(wanted.position, stated, str(folder)), placed.beams
+    return placed.isocentre_mm, agreed_position(wanted.position, stated, str(folder)), placed
 
 
-def _identity(series: Series, plan: RtPlan | None, beams: tuple[str, ...]) -> PlanIdentity:
+def _identity(series: Series, plan: RtPlan | None, placed: Placement | None) -> PlanIdentity:
     return PlanIdentity(
         patient_id=series.patient_id,
         patient_name=series.patient_name,
         plan_label=None if plan is None else plan.label,
         plan_uid=None if plan is None else plan.uid,
         frame_of_reference_uid=series.frame_of_reference_uid,
-        beams=beams,
+        beams=() if placed is None else placed.beams,
         series_uid=series.series_uid,
         plan_revision=None if plan is None else plan.revision,
         plan_approval=None if plan is None else plan.approval,
+        table_angles_deg=() if placed is None else placed.table_angles_deg,
+        isocentres=() if placed is None else placed.isocentres,
     )
 
 

@@ -46,10 +46,21 @@ class Structure:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedIsocentre:
+    """One of a plan's isocentres (LPS mm), the beams about it, and the table angles (IEC 61217) of those that treat."""
+
+    isocentre_mm: tuple[float, float, float]
+    beams: tuple[str, ...]
+    table_angles_deg: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PlanIdentity:
     """Who and what the plan is for; None where the files do not say (volume files). `series_uid` is the planning CT's.
 
-    `plan_revision` is RT Plan Date and Time written together, `plan_approval` the Approval Status.
+    `plan_revision` is RT Plan Date and Time written together, `plan_approval` the Approval Status, `table_angles_deg` the Patient Support
+    Angles (IEC 61217) of its treatment beams, in the order of the beams. `beams` and angles are of the isocentre that is meant,
+    `isocentres` are all of the same set-up.
     """
 
     patient_id: str | None
@@ -61,13 +72,15 @@ class PlanIdentity:
     series_uid: str | None = None
     plan_revision: str | None = None
     plan_approval: str | None = None
+    table_angles_deg: tuple[float, ...] = ()
+    isocentres: tuple[PlannedIsocentre, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """A planning CT in frame `plan`, the isocentre (LPS mm) inside it, the patient position and the structures.
 
-    `fingerprint` is a SHA-256 over everything that decides an answer: voxels, grid, isocentre, position, structures.
+    `fingerprint` is a SHA-256 over everything that decides an answer: voxels, grid, isocentre, position, structures, table angles.
     `source` names the folder or file, for sentences; `notes` are sentences on what was passed over when reading.
     """
 

@@ -14,6 +14,7 @@ from igrt.errors import InputError
 from igrt.geometry.position import PatientPosition
 from igrt.images.dicom_files import Elements
 from igrt.images.dicom_series import patient_position
+from igrt.images.records import PlannedIsocentre
 
 SAME_ISOCENTRE_MM = 0.01
 _DISPLACEMENTS = ("TableTopVerticalSetupDisplacement", "TableTopLongitudinalSetupDisplacement", "TableTopLateralSetupDisplacement")
@@ -30,12 +31,16 @@ class Setup:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Beam:
-    """One beam: its isocentres (n, 3) in LPS mm as they change over its control points (none where unstated), its set-up's number."""
+    """One beam: its isocentres (n, 3) in LPS mm as they change over its control points (none where unstated), its set-up's number.
+
+    `table_angles_deg` are the Patient Support Angles (300A,0122) that its control points state.
+    """
 
     name: str
     treatment: bool
     isocentres_mm: NDArray[np.float64]
     setup: int | None
+    table_angles_deg: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,16 @@ class RtPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placement:
-    """The isocentre (LPS mm), the patient position (None where the plan states none) and the beams that share them."""
+    """The isocentre (LPS mm), the patient position (None where the plan states none) and the beams that share them.
+
+    `table_angles_deg` are those of the beams that treat; `isocentres` are all isocentres of the same set-up.
+    """
 
     isocentre_mm: NDArray[np.float64]
     position: PatientPosition | None
     beams: tuple[str, ...]
+    table_angles_deg: tuple[float, ...] = ()
+    isocentres: tuple[PlannedIsocentre, ...] = ()
 
 
 def is_rtplan(file: Elements) -> bool:
@@ -102,13 +112,16 @@ def _revision(file: Elements) -> str | None:
 
 
 def _beam(item: Elements) -> Beam:
-    stated = [point.numbers("IsocenterPosition", 3) for point in item.items("ControlPointSequence")]
+    points = item.items("ControlPointSequence")
+    stated = [point.numbers("IsocenterPosition", 3) for point in points]
+    angles = [point.numbers("PatientSupportAngle", 1) for point in points]
     setup = item.numbers("ReferencedPatientSetupNumber", 1)
     return Beam(
         name=item.text("BeamName") or f"beam {item.text('BeamNumber') or '?'}",
         treatment=(item.text("TreatmentDeliveryType") or "TREATMENT") in {"TREATMENT", "CONTINUATION"},
         isocentres_mm=np.array([s for s in stated if s is not None]).reshape(-1, 3),
         setup=None if setup is None else int(setup[0]),
+        table_angles_deg=tuple(dict.fromkeys(float(angle[0]) for angle in angles if angle is not None)),
     )
 
 
@@ -143,7 +156,27 @@ def place(plan: RtPlan, *, isocentre_choice: str | None = None, setup_choice: st
     if len(left) > 1:
         raise InputError(f"{plan.path} has {len(left)} isocentres: {choices}; choose one by its number")
     setup = _one_setup(plan, beams)
-    return Placement(left[0], None if setup is None else setup.position, tuple(b.name for b in beams))
+    return Placement(
+        isocentre_mm=left[0],
+        position=None if setup is None else setup.position,
+        beams=tuple(b.name for b in beams),
+        table_angles_deg=_table_angles(beams),
+        isocentres=_same_setup(plan, isocentres_mm, {b.setup for b in beams}),
+    )
+
+
+def _table_angles(beams: Iterable[Beam]) -> tuple[float, ...]:
+    return tuple(dict.fromkeys(angle for b in beams if b.treatment for angle in b.table_angles_deg))
+
+
+def _same_setup(plan: RtPlan, isocentres_mm: Sequence[NDArray[np.float64]], setups: set[int | None]) -> tuple[PlannedIsocentre, ...]:
+    found = []
+    for isocentre_mm in isocentres_mm:
+        beams = [b for b in plan.beams if b.setup in setups and _uses(b, isocentre_mm)]
+        if any(b.treatment for b in beams):
+            x, y, z = isocentre_mm.tolist()
+            found.append(PlannedIsocentre((x, y, z), tuple(b.name for b in beams), _table_angles(beams)))
+    return tuple(found)
 
 
 def _distinct(beams: Iterable[Beam]) -> list[NDArray[np.float64]]:

@@ -98,6 +98,7 @@ class LevelProblem:
         affine = plan.grid.index_from_mm
         affine[:, 3] += affine[:, :3] @ plan_centre_mm
         self._index_from_mm = affine
+        verbs.hold(plan.scores, samples.positions_mm, samples.values)
 
     def evaluate(self, pose: Pose, scale: float) -> NDArray[np.float64]:
         """Sums by chunk (n, 32)."""

@@ -22,16 +22,20 @@ from igrt.reports.pictures import gallery
 from igrt.reports.words import figure
 
 
-def render(answer: Mapping[str, Any], *, plan: Plan, daily: Daily, created: datetime | None = None) -> str:
+def render(
+    answer: Mapping[str, Any], *, plan: Plan, daily: Daily, created: datetime | None = None, steps: Sequence[tuple[str, str]] = ()
+) -> str:
     """The page of an answer as its public JSON states it (docs/json.md), with the images that it was given for.
 
-    `created` is the time that the page names, by default now (UTC). InputError where the answer is for another plan.
+    `created` is the time that the page names, by default now (UTC); `steps` is what was done with the answer, heading and words of each.
+    InputError where the answer is for another plan.
     """
     if answer["plan_fingerprint"] != plan.fingerprint:
         raise InputError(f"the answer is for another plan than {plan.source}; give the plan that it was computed from")
     before, after = _motion(answer["start_plan_from_daily"]), answer["plan_from_daily"]
     pictures = gallery(plan, daily, before=before, after=None if after is None else _motion(after))
     values = context(answer, plan=plan, daily=daily, pictures=pictures, created=created or datetime.now(UTC))
+    values["steps"] = steps
     values["style"] = markupsafe.Markup(_template("report.css"))  # noqa: S704 - ours, not the caller's
     return _environment().get_template("report.html").render(values)
 

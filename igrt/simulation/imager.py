@@ -29,7 +29,7 @@ def send_daily(
     *,
     pace: Pace | None = None,
     image_id: str | None = None,
-    table_angle_deg: float = 0.0,
+    table_angle_deg: float | None = None,
     couch: CouchReadout | None = None,
     progress: Progress | None = None,
 ) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from igrt.bus import messages as m
 from igrt.bus.client import Client
@@ -31,7 +32,7 @@ class Linac(threading.Thread):
     `couch` is where its couch stands; `fault` spoils the next moves.
     """
 
-    def __init__(self, endpoints: Endpoints, *, couch: SimulatedCouch, loaded: m.LoadedPlan | None, fault: Fault = NO_FAULT) -> None:
+    def __init__(self, endpoints: Endpoints | Path, *, couch: SimulatedCouch, loaded: m.LoadedPlan | None, fault: Fault = NO_FAULT) -> None:
         super().__init__(name="simulated linac", daemon=True)
         self._endpoints, self._ended = endpoints, threading.Event()
         self.couch, self.loaded, self.fault = couch, loaded, fault

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 from igrt.bus import messages as m
 from igrt.bus.client import Client
@@ -16,7 +17,7 @@ QUIET_S = 0.2
 class Therapist(threading.Thread):
     """Follows one engine until `end`; approves every proposal whose verdict lets the couch move. `approved` lists what it did."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
+    def __init__(self, endpoints: Endpoints | Path) -> None:
         super().__init__(name="simulated therapist", daemon=True)
         self._endpoints, self._ended = endpoints, threading.Event()
         self.approved: list[str] = []

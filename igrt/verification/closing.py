@@ -17,7 +17,7 @@ from igrt.geometry.couch import motion_from_positions
 from igrt.geometry.couch_model import ANGLES, TRANSLATIONS, CouchModel, CouchPosition, YawAxis
 from igrt.geometry.motion import frozen_array, require_finite_fields
 from igrt.geometry.words import AXES, axis_words
-from igrt.verification.closing_codes import found_closing
+from igrt.verification.codes import found
 from igrt.verification.findings import Finding, Level
 
 # Within this of 0 the table's axes are said in words of the room; no correction yaws as far.
@@ -241,17 +241,15 @@ def _said(axis: str, move: float, in_room: bool) -> str:
 
 
 def _stop(code: str, sentence: str, axis: _Axis) -> Finding:
-    return found_closing(code, sentence, level=Level.STOP, value=axis.off, limit=axis.limit, unit=AXES[axis.name].unit.strip())
+    return found(code, sentence, level=Level.STOP, value=axis.off, limit=axis.limit, unit=AXES[axis.name].unit.strip())
 
 
 def _unreadable(field: str, value: float | None) -> Finding:
-    return found_closing(
-        "chain_unreadable", f"The couch reads back {value} as its {field}: where it stands is not known.", level=Level.STOP
-    )
+    return found("chain_unreadable", f"The couch reads back {value} as its {field}: where it stands is not known.", level=Level.STOP)
 
 
 def _misplaced(distance_mm: float, limit_mm: float) -> tuple[Finding, ...]:
     if distance_mm <= limit_mm:
         return ()
     sentence = f"As the couch stands, the tissue to be treated is {distance_mm:.1f} mm from where the target would have put it."
-    return (found_closing("chain_place", sentence, level=Level.STOP, value=distance_mm, limit=limit_mm, unit="mm"),)
+    return (found("chain_place", sentence, level=Level.STOP, value=distance_mm, limit=limit_mm, unit="mm"),)

@@ -1,4 +1,7 @@
-"""The table of findings: every code that an answer can carry, what it means and what to do. docs/findings.md is made from it."""
+"""The table of findings: every code, of an answer or of what follows it, what it means and what to do.
+
+docs/findings.md is made from it.
+"""
 
 from __future__ import annotations
 
@@ -77,6 +80,39 @@ CODES: Mapping[str, Code] = {
     ),
     "residual_organ": Code(
         "After the couch's move an organ would be off by more than tolerated", "Look at the organ; let the physician decide"
+    ),
+    # The couch's read-back against the target it was sent to.
+    "chain_unreadable": Code("An axis of the couch reads back no number", "Read the couch back again; image again before treating"),
+    "chain_sign": Code(
+        "An axis of the couch went the wrong way", "Do not treat; call the physicist: a sign is wrong on the way to the couch"
+    ),
+    "chain_swapped": Code(
+        "Two axes of the couch were taken for each other", "Do not treat; call the physicist: axes are exchanged on the way to the couch"
+    ),
+    "chain_scale": Code(
+        "An axis of the couch went a multiple of what was asked", "Do not treat; call the physicist: a unit or scale is wrong"
+    ),
+    "chain_short": Code("An axis of the couch stopped short of the target", "Image again: the move broke off, or a scale is wrong"),
+    "chain_stayed": Code("An axis of the couch did not move", "Look at the couch and at what was confirmed; image again"),
+    "chain_stray": Code("An axis of the couch moved that was to stay", "Look at the couch; image again"),
+    "chain_place": Code(
+        "The couch stands so that the isocentre lies elsewhere in the patient than it should", "Image again before treating"
+    ),
+    # Whether an image has to show that the correction was right.
+    "verification_image": Code("A verification image is required before the beam", "Image again where the patient now lies"),
+    "verification_rounds": Code("Corrections and verification images do not come to an end", "Set the patient up again"),
+    # An image that takes the place of an earlier one.
+    "images_differ_shift": Code(
+        "How far apart two images of one set-up place the patient", "The later image counts alone; look for motion where it is large"
+    ),
+    "images_differ_turn": Code(
+        "How far two images of one set-up turn the patient against each other",
+        "The later image counts alone; look for motion where it is large",
+    ),
+    "images_incomparable": Code("One of two images of a set-up has no whole pose to compare", "The later image counts alone"),
+    # Several isocentres.
+    "isocentre_other": Code(
+        "The correction is one isocentre's, the beam another's", "Work out the correction for the isocentre of the beam"
     ),
 }
 

@@ -77,7 +77,10 @@ def propose(
     table_angle_deg: float,
     scan_offset_mm: tuple[float, float, float],
 ) -> Proposal:
-    """The proposal for a correction `fixed_from_fixed` whose covariance is (6, 6) in fixed axes about the isocentre."""
+    """The proposal for a correction `fixed_from_fixed` whose covariance is (6, 6) in fixed axes about the isocentre.
+
+    `table_angle_deg` is the angle that the turntable stands at, as `couch_move` takes it.
+    """
     now_from_goal = correction.inverse()
     move = couch_move(
         correction,

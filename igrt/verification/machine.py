@@ -186,11 +186,21 @@ class MachineProfile:
 def load_machine(name: str | None = None, site: Path | None = None) -> MachineProfile:
     """The profile of that name (None: the research default), the site's before the shipped one; InputError where it is wrong."""
     file = read_calibration(Kind.MACHINE, name or RESEARCH_DEFAULT, site)
+    return machine_of(file, _last_check(_tables(file).isocentre_check, file.path, site))
+
+
+def machine_of(file: CalibrationFile, last_check: IsocentreCheck | None) -> MachineProfile:
+    """The profile that a file describes; InputError where it is wrong."""
+    tables = _tables(file)
+    return MachineProfile(file, tables, _couch_model(tables.couch, file.path), last_check)
+
+
+def _tables(file: CalibrationFile) -> MachineTables:
     tables = convert(file.tables, MachineTables, file.path)
     _require_point(tables.image.isocentre, file.path)
     if not tables.profile.research:
         _require_proven(tables, file.path)
-    return MachineProfile(file, tables, _couch_model(tables.couch, file.path), _last_check(tables.isocentre_check, file.path, site))
+    return tables
 
 
 def _require_point(table: IsocentreTable, path: Path) -> None:

@@ -129,6 +129,36 @@ class EvidenceTable(Table, frozen=True):
     samples_min: Annotated[int, Meta(ge=1, le=10_000_000, description="Least number of samples that the match rests on")]
 
 
+class ReleaseTable(Table, frozen=True):
+    """How long an image may move a patient. A site may tighten it."""
+
+    lifetime_s: Annotated[
+        float,
+        Meta(
+            gt=0, le=300, description="Age (s, from the end of its scan) beyond which an image moves nobody; 180 for stereotactic treatment"
+        ),
+    ] = 300.0
+
+
+class VerificationImageTable(Table, frozen=True):
+    """When an image must show that a correction was right. A site may tighten it."""
+
+    always: Annotated[bool, Meta(description="Whether one is taken after the first correction of a set-up, however small")] = False
+    shift_mm: Annotated[float, Meta(ge=0, le=10, description="One is taken after a correction by more than this length (mm)")] = 10.0
+    turn_deg: Annotated[float, Meta(ge=0, le=2, description="One is taken after a correction by more than this angle (degrees)")] = 2.0
+    rounds: Annotated[int, Meta(ge=1, le=2, description="Most verification images of one set-up; then the patient is set up again")] = 2
+
+
+class ChainTable(Table, frozen=True):
+    """How far from its target a couch may be read back. A site may tighten it."""
+
+    shift_mm: Annotated[float, Meta(gt=0, le=0.5, description="Along each axis of the couch (mm)")] = 0.5
+    turn_deg: Annotated[float, Meta(gt=0, le=0.2, description="About each axis of the couch (degrees)")] = 0.2
+    place_mm: Annotated[
+        float, Meta(gt=0, le=1, description="Of the tissue at the match point, which small errors of the axes add up to (mm)")
+    ] = 1.0
+
+
 class ProtocolTables(Table, frozen=True, kw_only=True):
     """A protocol, as its file has it."""
 
@@ -140,6 +170,9 @@ class ProtocolTables(Table, frozen=True, kw_only=True):
     residual: ResidualTable
     resetup: ResetupTable
     evidence: EvidenceTable
+    release: ReleaseTable = ReleaseTable()
+    verification_image: VerificationImageTable = VerificationImageTable()
+    chain: ChainTable = ChainTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +195,11 @@ class Protocol:
 
 def load_protocol(name: str | None = None, site: Path | None = None) -> Protocol:
     """The protocol of that name (None: `default`), the site's before the shipped one; InputError where it is wrong."""
-    file = read_calibration(Kind.PROTOCOL, name or DEFAULT_PROTOCOL, site)
+    return protocol_of(read_calibration(Kind.PROTOCOL, name or DEFAULT_PROTOCOL, site))
+
+
+def protocol_of(file: CalibrationFile) -> Protocol:
+    """The protocol that a file describes; InputError where it is wrong."""
     tables = convert(file.tables, ProtocolTables, file.path)
     for key, tolerance in _tolerances(tables):
         if not tolerance.inform <= tolerance.warn <= tolerance.stop:

@@ -22,6 +22,7 @@ from igrt.verification.verdict import verdict as verdict_of
 VERSION = "igrt-answer/1"
 NOTICE = "igrt is research software and not a medical device: no patient is to be treated on its answer."
 PROPOSAL_FIELDS = ("plan_from_daily", "correction", "couch", "match_point", "residuals")
+CONE_BEAM = "cone-beam CT"
 Point = tuple[float, float, float]
 
 
@@ -31,7 +32,8 @@ class Answer:
 
     Only an accepted match carries `plan_from_daily` (LPS mm, p_plan = M p_daily), `correction` (IEC fixed axes about the
     isocentre), `couch`, `match_point` and `residuals`: in any other answer all five are None. `start` is the pose at which
-    nothing is wrong with the set-up, where the registration began. ValueError where an answer contradicts itself.
+    nothing is wrong with the set-up, where the registration began. `manual_match` says that a person moved
+    the images onto each other. ValueError where an answer contradicts itself.
     """
 
     outcome: Outcome
@@ -51,6 +53,8 @@ class Answer:
     daily_isocentre_from: str
     position: PatientPosition
     table_angle_deg: float
+    image_table_angle_deg: float
+    table_angle_from: str
     scan_offset_mm: Point
     machine: str
     protocol: str
@@ -59,6 +63,8 @@ class Answer:
     device: str
     seconds: Mapping[str, float]
     plan_fingerprint: str
+    modality: str = CONE_BEAM
+    manual_match: bool = False
 
     def __post_init__(self) -> None:
         present = [name for name in PROPOSAL_FIELDS if getattr(self, name) is not None]
@@ -122,6 +128,8 @@ _SAME_IN_JSON: Mapping[str, Any] = {
     "daily_isocentre_from": str,
     "position": PatientPosition,
     "table_angle_deg": float,
+    "image_table_angle_deg": float,
+    "table_angle_from": str,
     "scan_offset_mm": Point,
     "machine": str,
     "protocol": str,
@@ -129,6 +137,8 @@ _SAME_IN_JSON: Mapping[str, Any] = {
     "device": str,
     "seconds": dict[str, float],
     "plan_fingerprint": str,
+    "modality": str,
+    "manual_match": bool,
 }
 
 

@@ -11,7 +11,7 @@ from igrt.errors import InputError
 from igrt.geometry.motion import RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import ImageAxes, correction_motion, require_fixed
-from igrt.verification.closing_codes import found_closing
+from igrt.verification.codes import found
 from igrt.verification.findings import Finding, Level
 
 
@@ -36,13 +36,14 @@ def correction_for(
     daily_position: PatientPosition,
     moved: RigidMotion,
     table_angle_deg: float = 0.0,
+    image_table_angle_deg: float | None = None,
     image_axes: ImageAxes = ImageAxes.ROOM,
 ) -> IsocentreCorrection:
     """The correction for one of a plan's isocentres (by name, plan LPS mm) from one registration.
 
     `daily_isocentre_mm` is the machine isocentre in the image, whichever isocentre of the plan the image was taken for: the way from
-    there to the one that is wanted is part of the motion. `moved` is the couch's motion since the image (the identity where it has stood).
-    InputError where the plan has no such isocentre.
+    there to the one that is wanted is part of the motion. The angles are those of `correction_motion`. `moved` is the couch's motion
+    since the image (the identity where it has stood). InputError where the plan has no such isocentre.
     """
     require_fixed(moved, "moved")
     if isocentre not in isocentres_mm:
@@ -56,6 +57,7 @@ def correction_for(
         plan_position=plan_position,
         daily_position=daily_position,
         table_angle_deg=table_angle_deg,
+        image_table_angle_deg=image_table_angle_deg,
         image_axes=image_axes,
     )
     return IsocentreCorrection(isocentre=isocentre, correction=from_image @ moved.inverse())
@@ -66,4 +68,4 @@ def other_isocentre(correction: IsocentreCorrection, *, treated: str) -> tuple[F
     if correction.isocentre == treated:
         return ()
     sentence = f"The correction is for isocentre {correction.isocentre!r}, the beam for isocentre {treated!r}."
-    return (found_closing("isocentre_other", sentence, level=Level.STOP),)
+    return (found("isocentre_other", sentence, level=Level.STOP),)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from igrt.geometry.motion import RigidMotion, frozen_array
 from igrt.geometry.setup import require_fixed
-from igrt.verification.closing_codes import found_closing
+from igrt.verification.codes import found
 from igrt.verification.correction import whole_angle_deg
 from igrt.verification.findings import Finding, Level
 
@@ -66,7 +66,7 @@ def superseded(
     if earlier.correction is None or later.correction is None:
         part = earlier if earlier.correction is None else later
         sentence = f"The {part.words} shows no whole pose to compare; the {later.words} alone counts."
-        return (found_closing("images_incomparable", sentence, level=Level.INFORM),)
+        return (found("images_incomparable", sentence, level=Level.INFORM),)
     # Tissue that the earlier image says belongs here, moved by the couch, and put by the later image where it belongs.
     difference = later.correction @ moved @ earlier.correction.inverse()
     reference = frozen_array(reference_mm, (3,), "reference_mm")
@@ -81,4 +81,4 @@ def superseded(
 
 def _difference(code: str, sentence: str, value: float, limit: float, unit: str) -> Finding:
     level = Level.INFORM if value <= limit else Level.WARN
-    return found_closing(code, sentence, level=level, value=value, limit=limit, unit=unit)
+    return found(code, sentence, level=level, value=value, limit=limit, unit=unit)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from igrt.errors import InputError
 from igrt.geometry.setup import Correction
-from igrt.verification.closing_codes import found_closing
+from igrt.verification.codes import found
 from igrt.verification.correction import whole_angle_deg
 from igrt.verification.findings import Finding, Level
 
@@ -22,11 +22,11 @@ ROUNDS = 2
 class ImagePolicy:
     """When a verification image is required; the defaults of the three limits are also the most that may be given.
 
-    `every_move`: after each correction, as a protocol may ask. `shift_mm` and `turn_deg`: after a correction by more than that, its whole
-    length or angle. `rounds`: so many verification images may be taken of one set-up.
+    `always`: after the first correction of a set-up, however small. `shift_mm` and `turn_deg`: after a correction by more than that, its
+    whole length or angle. `rounds`: so many verification images may be taken of one set-up.
     """
 
-    every_move: bool = False
+    always: bool = False
     shift_mm: float = SHIFT_MM
     turn_deg: float = TURN_DEG
     rounds: int = ROUNDS
@@ -84,14 +84,14 @@ def verification_image(move: Move, *, images_taken: int, policy: ImagePolicy = D
     """
     if images_taken < 0:
         raise ValueError(f"images_taken is {images_taken}; give 0 or more")
-    causes = list(_causes(move, policy))
+    causes = list(_causes(move, policy, first=images_taken == 0))
     if causes and images_taken >= policy.rounds:
         why = "; ".join(cause.words for cause in causes)
         sentence = f"After {images_taken} verification images a further one would be required: {why}."
         taken, most = float(images_taken), float(policy.rounds)
-        return (found_closing("verification_rounds", sentence, level=Level.STOP, value=taken, limit=most, unit="images"),)
+        return (found("verification_rounds", sentence, level=Level.STOP, value=taken, limit=most, unit="images"),)
     return tuple(
-        found_closing(
+        found(
             "verification_image",
             f"A verification image is required before the beam: {cause.words}.",
             level=Level.WARN,
@@ -103,10 +103,10 @@ def verification_image(move: Move, *, images_taken: int, policy: ImagePolicy = D
     )
 
 
-def _causes(move: Move, policy: ImagePolicy) -> Iterator[_Cause]:
+def _causes(move: Move, policy: ImagePolicy, *, first: bool) -> Iterator[_Cause]:
     """Each asks for an image by itself."""
-    if policy.every_move:
-        yield _Cause("the protocol asks for it after every correction")
+    if policy.always and first:
+        yield _Cause("the protocol asks for it after the first correction")
     if not move.shift_mm <= policy.shift_mm:
         words = f"the patient was moved by {move.shift_mm:.1f} mm, more than {policy.shift_mm:g} mm"
         yield _Cause(words, move.shift_mm, policy.shift_mm, "mm")

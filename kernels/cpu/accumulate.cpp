@@ -71,16 +71,13 @@ void gather(const Plan& plan, const i32 (&offset)[LANES], Cells& cells) {
 
 void add(const Plan& plan, const Group& group, const Lanes (&y)[3], const Cells& cells, f32 scale2, Lanes (&sums)[terms]) {
     alignas(64) Lanes jacobian[6], residual, weight;
-    const f32* const m = plan.index_from_mm;
     for (int lane = 0; lane < LANES; ++lane) {
         f32 c[8];
         for (int n = 0; n < 8; ++n) c[n] = cells.corner[n][lane];
         const Taylor f = trilinear_gradient(c, cells.fraction[0][lane], cells.fraction[1][lane], cells.fraction[2][lane]);
-        const f32 gx = m[0] * f.i + m[4] * f.j + m[8] * f.k, gy = m[1] * f.i + m[5] * f.j + m[9] * f.k, gz = m[2] * f.i + m[6] * f.j + m[10] * f.k;
-        jacobian[0][lane] = gx, jacobian[1][lane] = gy, jacobian[2][lane] = gz;
-        jacobian[3][lane] = y[1][lane] * gz - y[2][lane] * gy;
-        jacobian[4][lane] = y[2][lane] * gx - y[0][lane] * gz;
-        jacobian[5][lane] = y[0][lane] * gy - y[1][lane] * gx;
+        const f32 at[3] = {y[0][lane], y[1][lane], y[2][lane]};
+        const Jacobian by = jacobian_of(f, plan.index_from_mm, at);
+        for (int a = 0; a < 6; ++a) jacobian[a][lane] = by.by[a];
         const f32 r = f.value - group.value[lane], r2 = r * r, valid = cells.valid[lane];
         residual[lane] = r;
         weight[lane] = robust_weight(r2, scale2) * valid;

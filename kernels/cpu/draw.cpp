@@ -31,12 +31,6 @@ class Slopes {
   private:
     const i16* at(i32 j, i32 k) const { return scores_ + (std::size_t(k) * size_.j + j) * size_.i; }
 
-    // One over the distance of the neighbours at `index` of n voxels, times the unit of scores.
-    static f32 per_unit(f32 spacing, i32 index, i32 n) {
-        const f32 one_step = 1.0f / (score_unit * spacing);
-        return index > 0 && index + 1 < n ? 0.5f * one_step : one_step;
-    }
-
     const i16* scores_;
     Size size_;
     const f32* spacing_;

@@ -12,7 +12,7 @@ f32 at(const i16* hu, Size size, const f64 (&index)[3]) {
     Place<f64> where[3];
     for (int axis = 0; axis < 3; ++axis) {
         const f64 last = counts[axis] - 1;
-        if (!(index[axis] >= -edge && index[axis] <= last + edge)) return __builtin_nanf("");
+        if (!(index[axis] >= -edge && index[axis] <= last + edge)) return not_a_number();
         where[axis] = place(clamp(index[axis], 0.0, last), counts[axis]);
     }
     const std::size_t row = size.i, slice = row * size.j;

@@ -7,6 +7,7 @@ from igrt.geometry.couch import CouchPosition, couch_move
 from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import Correction, fixed_from_daily, fixed_from_plan
 from igrt.verification.machine import load_machine
+from igrt.verification.table_angle import table_angles
 from tests.bus.fake_worker import FakeSolver
 
 ISOCENTRE_MM = (12.0, -34.0, 56.0)
@@ -33,7 +34,8 @@ class ChainSolver(FakeSolver):
             "isocentre_mm": ISOCENTRE_MM,
             "position": PatientPosition.HFS,
         }
-        return type(ready)(**{f: getattr(ready, f) for f in ready.__struct_fields__} | changes)
+        self.ready = type(ready)(**{f: getattr(ready, f) for f in ready.__struct_fields__} | changes)
+        return self.ready
 
     def begin(self, description, path):
         super().begin(description, path)
@@ -43,9 +45,14 @@ class ChainSolver(FakeSolver):
         answer, d = super().answer(progress), self.description
         if answer["outcome"] != "accepted":
             return answer
-        correction = Correction(**dict(zip(AXES, self.plan.get("move", (1.0, -2.0, 3.0, 0.0, 0.0, 0.0)), strict=True)))
-        goal = fixed_from_plan(isocentre_mm=ISOCENTRE_MM, position=d.position, table_angle_deg=d.table_angle_deg)
-        now = fixed_from_daily(isocentre_mm=DAILY_ISOCENTRE_MM, position=d.position, table_angle_deg=d.table_angle_deg)
+        angles = self.angles(d)
+        planned_deg, image_deg = angles.table_angle_deg, angles.image_table_angle_deg
+        isocentre_mm = d.plan_isocentre_mm or ISOCENTRE_MM
+        axes = self.profile.tables.image.axes_at_table_angle
+        goal = fixed_from_plan(isocentre_mm=isocentre_mm, position=d.position, table_angle_deg=planned_deg)
+        now = fixed_from_daily(isocentre_mm=DAILY_ISOCENTRE_MM, position=d.position, table_angle_deg=image_deg, image_axes=axes)
+        pose = self.pose(d, goal, now)
+        correction = Correction.from_motion(goal @ pose @ now.inverse())
         start = d.couch and CouchPosition(**{axis: getattr(d.couch, axis) for axis in AXES})
         move = couch_move(
             correction.motion,
@@ -53,28 +60,44 @@ class ChainSolver(FakeSolver):
             reference_mm=np.zeros(3),
             scatter_mm2=None,
             start=start,
-            table_angle_deg=d.table_angle_deg,
+            table_angle_deg=image_deg,
         )
-
-        def axes(value):
-            return {axis: getattr(value, axis) for axis in AXES}
-
         return answer | {
-            "plan_from_daily": (goal.inverse() @ correction.motion @ now).matrix.tolist(),
-            "correction": axes(correction),
+            "plan_from_daily": pose.matrix.tolist(),
+            "correction": axes_of(correction),
             "couch": {
                 "model": self.profile.couch.name,
-                "made": axes(Correction.from_motion(move.motion)),
-                "target": move.target and axes(move.target),
+                "made": axes_of(Correction.from_motion(move.motion)),
+                "target": move.target and axes_of(move.target),
                 "limited": list(move.limited),
             },
             "position": d.position.value,
-            "table_angle_deg": d.table_angle_deg,
-            "plan_isocentre_mm": list(ISOCENTRE_MM),
+            "table_angle_deg": planned_deg,
+            "image_table_angle_deg": image_deg,
+            "plan_isocentre_mm": list(isocentre_mm),
             "daily_isocentre_mm": list(DAILY_ISOCENTRE_MM),
             "machine": self.profile.name,
             "research": True,
         }
+
+    def angles(self, d):
+        """The table angles of the image."""
+        return table_angles(
+            planned_deg=self.ready.table_angles_at(d.plan_isocentre_mm),
+            couch=self.profile.couch,
+            couch_yaw_deg=d.couch and d.couch.yaw_deg,
+            table_angle_deg=d.table_angle_deg,
+            image_table_angle_deg=d.read_table_angle_deg,
+        )
+
+    def pose(self, _d, goal, now):
+        """From which the plan file's `move` follows, for every image."""
+        correction = Correction(**dict(zip(AXES, self.plan.get("move", (1.0, -2.0, 3.0, 0.0, 0.0, 0.0)), strict=True)))
+        return goal.inverse() @ correction.motion @ now
+
+
+def axes_of(value):
+    return {axis: getattr(value, axis) for axis in AXES}
 
 
 if __name__ == "__main__":

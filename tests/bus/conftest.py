@@ -17,6 +17,8 @@ from igrt.bus.client import Client
 from igrt.bus.sockets import Endpoints
 from igrt.compute.volume import Volume
 from igrt.engine.case import Limits
+from igrt.engine.record import FILE
+from igrt.engine.replay import replay
 from igrt.engine.server import Engine, Settings
 from igrt.engine.supervisor import Budgets
 from igrt.geometry.grid import Grid
@@ -87,6 +89,7 @@ class Running:
 @pytest.fixture
 def start_engine(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Start engines; keywords go into the settings."""
+    folders: set[Path] = set()
     with ExitStack() as stack:
 
         def start(**changes: Any) -> Running:
@@ -101,9 +104,13 @@ def start_engine(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             running = Running(settings.folder, settings)
             running.start()
             stack.callback(running.stop)
+            folders.add(running.folder)
             return running
 
         yield start
+    for folder in folders:
+        if (folder / FILE).exists():
+            assert list(replay(folder, answers=False).sentences) == []  # whatever happened, it is decided the same again
 
 
 @pytest.fixture

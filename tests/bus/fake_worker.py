@@ -13,16 +13,19 @@ from pathlib import Path
 import numpy as np
 
 from igrt.bus.grids import daily_grid
+from igrt.engine.basis import Basis, Used, this_build
 from igrt.engine.tasks import PlanReady
 from igrt.engine.worker import main
 from igrt.errors import InputError
+from igrt.verification.machine import load_machine
+from igrt.verification.protocol import load_protocol
 
 
 class FakeSolver:
     """Answers with the mean of the voxels that it was told of, so that a lost or doubled slab shows."""
 
-    def __init__(self, _site: Path | None, _device: str | None) -> None:
-        self.path = Path()
+    def __init__(self, site: Path | None, _device: str | None) -> None:
+        self.path, self.site = Path(), site
 
     def misbehave(self, task: str) -> None:
         if task in (self.plan.get("crash"), self.plan.get("hang")):
@@ -43,7 +46,8 @@ class FakeSolver:
         self.plan = json.loads(text)
         self.misbehave("load")
         if self.plan.get("defect") == "load":
-            raise RuntimeError("planned")
+            raise RuntimeError(f"planned, {self.path}")
+        used = Used.of(load_machine(request.machine, self.site), load_protocol(request.protocol, self.site))
         return PlanReady(
             number=number,
             fingerprint=hashlib.sha256(text.encode()).hexdigest(),
@@ -53,6 +57,8 @@ class FakeSolver:
             protocol="default",
             research=True,
             prepare_s=0.0,
+            calibration_sha256=(used.machine.sha256, used.protocol.sha256),
+            used=used,
         )
 
     def begin(self, description, path):
@@ -86,6 +92,10 @@ class FakeSolver:
             "findings": [{"code": "far", "sentence": "It is too far.", "level": "stop"}] if self.plan.get("verdict") == "stop" else [],
             "correction": {"axes": "fixed", "lateral_mm": float(self.sums.mean())},
         }
+
+    def basis(self):
+        """The answer cannot be given again, but what followed from it can."""
+        return Basis(image_sha256="0" * 64, judged_utc_unix_s=0.0, device="fake", build=this_build())
 
 
 if __name__ == "__main__":

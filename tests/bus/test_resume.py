@@ -10,7 +10,7 @@ from igrt.engine import chain
 from igrt.engine.chain import Kept
 from igrt.engine.journal import AlreadyAnsweredError, Entry, Journal, JournalFailedError, read_rows
 from igrt.engine.journal_verify import verify
-from igrt.engine.record import EVENT, FILE, RELEASE, REPLY, REQUEST, STATE, last_state, release_once
+from igrt.engine.record import CLAIM, EVENT, FILE, RELEASE, REPLY, REQUEST, STATE, last_state, release_once
 from igrt.errors import InputError
 from tests.bus.chain_cases import CHAIN_WORKER, COUCH, HFS, ROOT, WAIT_S, approve, claim, claimed, image, moved, propose, report, rules
 
@@ -250,7 +250,7 @@ def test_the_claim_is_written_down_with_its_reply_in_one_piece(engine, client, p
     rows = list(read_rows(engine.folder / FILE))
     at = next(n for n, row in enumerate(rows) if row.kind == RELEASE)
     together = [r for r in rows if r.monotonic_s == rows[at].monotonic_s]
-    assert [r.kind for r in together] == [REQUEST, EVENT, RELEASE, EVENT, REPLY, STATE]
+    assert [r.kind for r in together] == [REQUEST, CLAIM, EVENT, RELEASE, EVENT, REPLY, STATE]
     assert msgspec.msgpack.decode(together[-1].payload, type=Kept).chain.release == release
 
 
@@ -280,6 +280,7 @@ def test_a_state_that_cannot_be_read_stops_the_start(engine, start_engine):
         journal.append(STATE, msgspec.msgpack.encode({"state": "nowhere"}))
     with pytest.raises(InputError, match="its last state cannot be read"):
         start_engine(worker_command=CHAIN_WORKER)
+    (engine.folder / FILE).unlink()  # nor can it be replayed
 
 
 def test_tokens_differ_by_proposal_and_engine(tmp_path):

@@ -21,7 +21,7 @@ from pathlib import Path
 from igrt.engine.journal import Journal, Row
 from igrt.engine.journal_backup import backup
 from igrt.engine.journal_verify import verify
-from tests.faults.journal_work import PATIENT, batch, of_patient, open_journal, payload, whole_batches
+from tests.faults.journal_work import PATIENT, batch, erase, of_patient, open_journal, payload, whole_batches
 
 WORK = ("opening", "event", "batch", "patient", "erasing", "backing up", "closing")
 READY = b"open\n"
@@ -55,10 +55,10 @@ def write(path: Path, seed: int, acknowledge: int, doing: mmap.mmap) -> None:
                 journal.append_all(batch(name, rng, rows=rng.randrange(2, 6)))
                 done(journal, name)
             elif work == "patient":
-                journal.append("event", of_patient(rng), patient_id=PATIENT)
+                journal.append("event", of_patient(rng), patient_id=rng.choice((PATIENT, PATIENT, "another", None)))
                 done(journal)
             elif work == "erasing":
-                if journal.erase_patient(PATIENT):
+                if erase(journal):
                     done(journal, erased=True)
             else:
                 copy = path.with_name(f"copy-{journal.head.number}")

@@ -35,8 +35,17 @@ def steps(seed: int) -> Iterator[Step]:
         data, entries = of_patient(rng), batch(name, rng, rows=3)
         yield lambda journal, data=data: journal.append("event", data, patient_id=PATIENT)
         yield lambda journal, entries=entries: journal.append_all(entries)
-    yield lambda journal: journal.erase_patient(PATIENT)
+    yield lambda journal: journal.append("event", payload(seen=PATIENT), patient_id="another")
+    yield erase
     yield lambda journal: journal.append("event", payload(after="erasure"), patient_id="another")
+
+
+def erase(journal: Journal) -> object:
+    """The patient's rows, and those of others that name them."""
+    own = journal.subject_of(PATIENT)
+    return journal.erase_patient(
+        PATIENT, mentions=[r.number for r in journal.rows() if r.subject != own and r.payload and PATIENT.encode() in r.payload]
+    )
 
 
 def open_journal(path: Path) -> Journal:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from igrt.compute import cpu, projection_reference
+from igrt.compute.gpu import GpuVerbs
 from igrt.compute.projection import Cameras, CpuProjector
 from igrt.geometry.angles import rotation_from_angles, rotation_y
 from igrt.geometry.grid import Grid
@@ -13,8 +14,8 @@ RELATIVE_TOLERANCE = 3e-6  # float32 sums of a few hundred samples
 
 
 @pytest.fixture(scope="module")
-def projector(verbs) -> CpuProjector:
-    return CpuProjector(verbs.instruction_set)
+def projector(verbs) -> CpuProjector | GpuVerbs:
+    return verbs if isinstance(verbs, GpuVerbs) else CpuProjector(verbs.instruction_set)
 
 
 def orbit(angles_deg, shape, pitch_mm, *, turn=None, shift_mm=0.0, source_mm=600.0, panel_mm=-300.0) -> Cameras:
@@ -57,7 +58,15 @@ def test_backproject(projector) -> None:
     assert_close(projector.backproject(images, cameras, grid), projection_reference.backproject(images, cameras, grid))
 
 
-def test_same_bits_for_any_number_of_threads(projector) -> None:
+def test_backproject_more_images_than_a_block_of_threads_takes_at_once(projector) -> None:
+    _, grid = oblique((2, 3, 4))
+    cameras = orbit(np.linspace(0, 360, 150, endpoint=False), (6, 6), 12.0)
+    images = np.random.default_rng(5).random((150, 6, 6)).astype(np.float32)
+    assert_close(projector.backproject(images, cameras, grid), projection_reference.backproject(images, cameras, grid))
+
+
+def test_same_bits_for_any_number_of_threads(cpu_verbs) -> None:
+    projector = CpuProjector(cpu_verbs.instruction_set)
     values, grid = oblique()
     cameras = orbit([0, 45, 120], (20, 33), 4.0)
     results = []

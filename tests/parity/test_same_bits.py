@@ -27,11 +27,11 @@ def expected() -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_same_bits(verbs, expected, threads) -> None:
-    before = verbs.threads
-    verbs.set_threads(threads)
+def test_same_bits(cpu_verbs, expected, threads) -> None:
+    before = cpu_verbs.threads
+    cpu_verbs.set_threads(threads)
     try:
-        for got, wanted in zip(everything(verbs), expected, strict=True):
+        for got, wanted in zip(everything(cpu_verbs), expected, strict=True):
             np.testing.assert_array_equal(got, wanted, strict=True)
     finally:
-        verbs.set_threads(before)
+        cpu_verbs.set_threads(before)

@@ -370,7 +370,7 @@ def test_what_was_checked_is_listed_in_the_order_of_the_work():
     ("wrong", "sentence"),
     [
         ({"table_angle_deg": math.nan}, "table_angle_deg is nan; give"),
-        ({"couch_start": START, "table_angle_deg": 40.0}, "couch start yaw_deg is 0 but the table angle is 40"),
+        ({"couch_start": START, "table_angle_deg": 40.0}, "taken at table angle 0, but the correction is for 40"),
         ({"scan_offset_mm": (0.0, math.nan, 0.0)}, "scan_offset_mm is"),
         ({"machine": "no-such"}, "there is no machine profile 'no-such'"),
         ({"plan": make_plan([box("CTV", "CTV", (500.0, 0.0, 0.0))])}, "structure 'CTV' is empty on the CT"),

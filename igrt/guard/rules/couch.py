@@ -9,7 +9,7 @@ from igrt.geometry.couch_model import ANGLES, TRANSLATIONS, TURNED_ANGLES, AxisR
 from igrt.guard.facts import AXES, Breach, Case, couch_position, number, text
 
 READINGS = ("couch_at_scan_start", "couch_at_scan_end", "couch_at_claim")
-# A table angle and the yaw of its turntable differ by the yaw of earlier corrections; more are two scales or two moments.
+# The planned angle and the turntable's differ by the yaw of earlier corrections; more are two scales or two moments.
 TABLE_ANGLE_AGREEMENT_DEG = 10.0
 ROUNDING = 1e-6
 
@@ -38,16 +38,17 @@ def couch_unmoved(case: Case) -> Iterator[Breach]:
 
 
 def table_angle(case: Case) -> Iterator[Breach]:
-    """The table angle that the correction is for is the turntable's, and a turntable that yaws agrees with the couch's yaw."""
-    goal = number(case.request, "table_angle_deg")
+    """The turntable stands where it stood at the image, as its yaw says too; the planned angle is no further off than corrections yaw."""
+    imaged, planned = number(case.request, "image_table_angle_deg"), number(case.request, "table_angle_deg")
     yaws = case.policy.couch.yaw_axis is YawAxis.TURNTABLE
     for name in READINGS:
         angle = number(case.request, f"{name}.table_angle_deg")
         if yaws:
             yaw = number(case.request, f"{name}.position.yaw_deg")
             yield from _near(f"{name}.table_angle_deg", angle, yaw, "the couch's yaw", case.policy.couch_turn_deg)
-        limit = TABLE_ANGLE_AGREEMENT_DEG if yaws else case.policy.couch_turn_deg
-        yield from _near(f"{name}.table_angle_deg", angle, goal, "the correction's table angle", limit)
+        yield from _near(f"{name}.table_angle_deg", angle, imaged, "the image's table angle", case.policy.couch_turn_deg)
+    limit = TABLE_ANGLE_AGREEMENT_DEG if yaws else case.policy.couch_turn_deg
+    yield from _near("image_table_angle_deg", imaged, planned, "the planned table angle", limit)
 
 
 def travel(case: Case) -> Iterator[Breach]:

@@ -62,7 +62,7 @@ def residual(case: Case) -> Iterator[Breach]:
 def _tissue(case: Case) -> list[Point]:
     """Where the tissue is now that belongs at each landmark."""
     rotation, translation = motion(case.request, "plan_from_daily")
-    table_angle = number(case.request, "table_angle_deg")
+    image_angle = number(case.request, "image_table_angle_deg")
     with_table = known(case.request, "image_axes", ImageAxes) is ImageAxes.TABLE
     imaged = Imaged(
         rotation=rotation,
@@ -70,15 +70,15 @@ def _tissue(case: Case) -> list[Point]:
         plan_isocentre_mm=point(case.request, "proposed.isocentre_mm"),
         daily_isocentre_mm=point(case.request, "daily_isocentre_mm"),
         position=known(case.request, "plan_position", PatientPosition),
-        table_angle_deg=table_angle,
-        image_angle_deg=table_angle if with_table else 0.0,
+        table_angle_deg=number(case.request, "table_angle_deg"),
+        image_angle_deg=image_angle if with_table else 0.0,
     )
     return [room_now(goal, imaged) for goal in LANDMARKS_MM]
 
 
 def _carried(case: Case) -> list[Point]:
     """Where that tissue is once the couch is at its target."""
-    angle = number(case.request, "table_angle_deg")
+    angle = number(case.request, "image_table_angle_deg")
     start, target = (
         table_pose(couch_position(case.request, name), case.policy.couch, table_angle_deg=angle) for name in ("start", "target")
     )

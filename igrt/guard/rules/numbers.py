@@ -84,7 +84,7 @@ def isocentre_height(case: Case) -> Iterator[Breach]:
     height = case.policy.isocentre_height_mm
     for name in ("start", "target"):
         position = couch_position(case.request, name)
-        pose = table_pose(position, case.policy.couch, table_angle_deg=number(case.request, "table_angle_deg"))
+        pose = table_pose(position, case.policy.couch, table_angle_deg=number(case.request, "image_table_angle_deg"))
         _, _, above = table_from_room(ISOCENTRE, pose)
         if not height.minimum <= above <= height.maximum:
             yield Breach(

@@ -9,6 +9,7 @@ from igrt.bus.messages import AlertState
 from igrt.cli import demo
 from igrt.cli.bus_imager import Heard
 from igrt.cli.demo_fraction import Played, error_of, expected_verdicts, objections
+from igrt.cli.demo_release import Chain
 from igrt.cli.main import main
 from igrt.cli.terminal import console
 from igrt.geometry.motion import Frame, RigidMotion
@@ -80,8 +81,9 @@ def test_the_error_is_the_largest_displacement_about_the_isocentre(images):
     assert error_of(Heard({"plan_from_daily": None}, (), 0.0), FRACTIONS[0], plan) is None
 
 
-def played(heard: Heard, fraction, objections=()) -> Played:
+def played(heard: Heard, fraction, objections=(), chain=None) -> Played:
     return Played(
+        chain=chain or Chain(),
         fraction=fraction,
         heard=heard,
         error_mm=None if heard.answer["plan_from_daily"] is None else 0.12,
@@ -95,8 +97,11 @@ def played(heard: Heard, fraction, objections=()) -> Played:
 def test_what_is_caught_is_printed_as_caught(heard, capsys):
     impostor = next(fraction for fraction in FRACTIONS if fraction.impostor_seed is not None)
     out = console()
+    home = Chain(
+        steps=[("Approval", "by the simulated therapist"), ("Beam", "on and off again")], left=FRACTIONS[0].correction, verified=True
+    )
     ones = [
-        played(heard(), FRACTIONS[0]),
+        played(heard(), FRACTIONS[0], chain=home),
         played(heard((-30.0, 0.0, 0.0), alerts=[ALERT]), FRACTIONS[2]),
         played(heard(difference_mm=14.2), impostor),
     ]
@@ -106,8 +111,12 @@ def test_what_is_caught_is_printed_as_caught(heard, capsys):
     text = " ".join(capsys.readouterr().out.split())
     assert "found to 0.12 mm; it is out of tolerance: caught" in text
     assert "the image is of someone else: caught" in text
+    assert "Approval by the simulated therapist Beam on and off again" in text
     assert "medium priority: Stop: far away. What to do: do not treat." in text
-    assert "All 3 as they must be: 1 out of tolerance and 1 of another patient, caught." in text
+    assert (
+        "All 3 as they must be: 1 out of tolerance and 1 of another patient, caught; 1 brought home by the simulated couch, 1 verified"
+        in text
+    )
 
 
 def test_what_is_not_caught_fails_loudly(heard, capsys):

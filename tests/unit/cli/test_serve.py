@@ -21,6 +21,32 @@ def test_serve_says_where_it_is_and_ends_on_a_signal(tmp_path):
         assert process.wait(timeout=60) == 0
     assert endpoints["commands"].startswith("tcp://127.0.0.1:")
     assert not (tmp_path / "engine" / "endpoints.json").exists()
+    log = [json.loads(line)["event"] for line in (tmp_path / "engine" / "log" / "engine.jsonl").read_text().splitlines()]
+    assert (log[0], log[-1]) == ("serving", "stopped")
+
+
+def test_a_defect_that_ends_the_engine_quotes_nothing_on_standard_error(tmp_path, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise KeyError("DOE^JANE")
+
+    monkeypatch.setattr("igrt.engine.server.serve", fail)
+    assert main(["serve", "--site", str(tmp_path), *ANY_PORTS]) == 5
+    said = capsys.readouterr().err
+    assert "KeyError; see the log in" in said
+    assert "DOE" not in said + (tmp_path / "engine" / "log" / "engine.jsonl").read_text()
+
+
+@pytest.mark.parametrize(("given", "kept"), [(["--keep-days", "90"], 90.0), ([], None)])
+def test_how_long_images_are_kept_is_handed_on(given, kept, tmp_path, monkeypatch):
+    taken = []
+    monkeypatch.setattr("igrt.engine.server.serve", lambda settings, **_: taken.append(settings))
+    assert main(["serve", "--site", str(tmp_path), *ANY_PORTS, *given]) == 0
+    assert [settings.keep_days for settings in taken] == [kept]
+
+
+def test_images_are_kept_for_a_day_at_least(tmp_path, capsys):
+    assert main(["serve", "--site", str(tmp_path), "--keep-days", "0.5"]) == 4
+    assert "less than a day" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org"])

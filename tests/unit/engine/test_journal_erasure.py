@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from igrt.engine.journal import Entry, Journal, read_rows
 from igrt.engine.journal_verify import verify
+from tests.unit.engine.test_journal_verify import tamper
 
 NAME = "DOE^JANE-7781"
 NOON = 1_790_000_000.0
@@ -54,6 +55,58 @@ def test_a_patient_not_known_is_no_erasure(journal):
     assert journal.head.number == 1
     assert journal.erase_patient(NAME).payloads == 1
     assert journal.erase_patient(NAME) is None
+
+
+def test_rows_of_others_that_mention_the_patient_go_too_and_are_listed(journal, path):
+    journal.append("request", pack(path=f"/plans/{NAME}"))
+    journal.append("event", pack(i=2), patient_id=NAME)
+    for i in (3, 4):
+        journal.append("event", pack(seen=NAME if i == 3 else "another"), patient_id="other")
+    erasure = journal.erase_patient(NAME, mentions=[1, 2, 3])
+    assert [row.payload is None for row in journal.rows()] == [True, True, True, False, False]
+    assert msgspec.msgpack.decode(list(journal.rows())[-1].payload) == {"payloads": 3, "mentions": [1, 3]}
+    assert verify(path).erased == (erasure,)
+    assert NAME.encode() not in bytes_on_disk(path)
+    assert journal.erase_patient("other").payloads == 1, "the payload that went before is not counted again"
+    assert [e.payloads for e in verify(path).erased] == [3, 1]
+    assert verify(path).holds
+
+
+def test_a_patient_without_rows_of_their_own_is_erased_from_those_of_others(journal, path):
+    journal.append("request", pack(path=f"/plans/{NAME}"))
+    assert journal.erase_patient(NAME, mentions=[]) is None
+    assert journal.erase_patient(NAME, mentions=[1]).payloads == 1
+    assert verify(path).holds
+    assert journal.erase_patient(NAME, mentions=[1]) is None
+    with pytest.raises(ValueError, match="tells of an erasure and stays"):
+        journal.erase_patient(NAME, mentions=[2])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("DELETE FROM payloads WHERE number = 2", "row 2 was removed without a command"),
+        ("INSERT INTO payloads SELECT 1, salt, payload FROM payloads WHERE number = 2", "payload of row 1 was changed"),
+        ("UPDATE journal SET subject = NULL WHERE number = 4", "row 4 was changed"),
+    ],
+)
+def test_a_mention_is_proved_as_all_else_is(path, change, words):
+    with Journal(path, session="s") as journal:
+        for i in (1, 2, 3):
+            journal.append("event", pack(i=i))
+        journal.erase_patient(NAME, mentions=[1, 3])
+    tamper(path, change)
+    assert words in verify(path).sentence
+
+
+def test_a_mention_that_is_back_is_named(path):
+    with Journal(path, session="s") as journal:
+        journal.append("event", pack(i=1))
+        with closing(sqlite3.connect(path)) as connection:
+            kept = connection.execute("SELECT number, salt, payload FROM payloads").fetchone()
+        journal.erase_patient(NAME, mentions=[1])
+    tamper(path, ("INSERT INTO payloads VALUES (?, ?, ?)", kept))
+    assert "the payload of row 1 is there although row 2 tells that it was erased" in verify(path).sentence
 
 
 def test_a_patient_who_comes_back_is_another_to_the_journal(journal, path):

@@ -61,3 +61,19 @@ def test_alerts_are_cleared_by_who_may(stream, published):
 def test_an_alert_that_is_not_in_the_table_cannot_be_raised(stream):
     with pytest.raises(KeyError):
         stream.alert("made_up")
+
+
+def test_the_clock_stands_still_for_what_is_told_together(published):
+    ticks = iter(range(100))
+    stream = Stream(lambda frame: published.append(decode(frame, EVENTS)), clock=lambda: (1e9 + (n := next(ticks)), float(n)))
+    with stream.together():
+        first = stream.now_s
+        stream.tell(m.Stopping)
+        with stream.together():
+            stream.tell(m.Stopping)
+        assert (stream.now_s, stream.utc_unix_s) == (first, 1e9 + first)
+    stream.tell(m.Stopping)
+    times = [(e.header.monotonic_s, e.header.utc_unix_s) for e in published]
+    assert times[:2] == [(first, 1e9 + first)] * 2
+    assert times[2][0] > first
+    assert times[2][1] - times[2][0] == 1e9

@@ -64,11 +64,11 @@ def make_case(
             start.lateral_mm, start.longitudinal_mm, start.vertical_mm, start.pitch_deg, start.roll_deg, start.yaw_deg + table_angle_deg
         )
     goal = fixed_from_plan(isocentre_mm=ISOCENTRE_MM, position=position, table_angle_deg=table_angle_deg)
-    now = fixed_from_daily(isocentre_mm=DAILY_ISOCENTRE_MM, position=position, table_angle_deg=table_angle_deg, image_axes=image_axes)
-    correction = error.motion
-    move = couch_move(correction, model=model, reference_mm=reference_mm, scatter_mm2=None, start=start, table_angle_deg=table_angle_deg)
-    promised = residuals_mm(correction, move.motion, correction.inverse().apply(LANDMARKS_MM))
     turntable = start.yaw_deg if model.yaw_axis is YawAxis.TURNTABLE else table_angle_deg
+    now = fixed_from_daily(isocentre_mm=DAILY_ISOCENTRE_MM, position=position, table_angle_deg=turntable, image_axes=image_axes)
+    correction = error.motion
+    move = couch_move(correction, model=model, reference_mm=reference_mm, scatter_mm2=None, start=start, table_angle_deg=turntable)
+    promised = residuals_mm(correction, move.motion, correction.inverse().apply(LANDMARKS_MM))
     treatment = Treatment(
         patient_id="ID-7",
         plan_uid="1.2.3",
@@ -106,6 +106,7 @@ def make_case(
         daily_isocentre_mm=DAILY_ISOCENTRE_MM,
         image_axes=image_axes,
         table_angle_deg=table_angle_deg,
+        image_table_angle_deg=turntable,
         plan_from_daily=goal.inverse() @ correction @ now,
         correction=correction,
         made=move.motion,

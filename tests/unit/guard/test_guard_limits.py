@@ -80,7 +80,7 @@ def test_a_height_of_the_policy_is_reached_exactly(edge):
 def exactly(case, edge):
     """The height at the target, to the last bit."""
     _, _, above = numbers.table_from_room(
-        numbers.ISOCENTRE, numbers.table_pose(case.request.target, case.policy.couch, table_angle_deg=case.request.table_angle_deg)
+        numbers.ISOCENTRE, numbers.table_pose(case.request.target, case.policy.couch, table_angle_deg=case.request.image_table_angle_deg)
     )
     return above
 

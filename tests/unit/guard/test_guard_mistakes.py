@@ -13,7 +13,7 @@ from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import Correction, ImageAxes
 from igrt.guard.facts import Case
 from igrt.guard.landmarks import LANDMARKS_MM
-from tests.unit.guard.guard_cases import couch, make_case, reasons, spoiled
+from tests.unit.guard.guard_cases import at, couch, make_case, reasons, spoiled
 
 CASE = make_case()
 START, TARGET = CASE.request.start, CASE.request.target
@@ -26,7 +26,7 @@ def with_request(case=CASE, **changes):
 def consistent(target, case=CASE):
     """A wrong target with a move and a promise that agree with it: only what it leaves, and what it rests on, can show it."""
     request = case.request
-    made = motion_from_positions(request.start, target, case.policy.couch, table_angle_deg=request.table_angle_deg)
+    made = motion_from_positions(request.start, target, case.policy.couch, table_angle_deg=request.image_table_angle_deg)
     promised = residuals_mm(request.correction, made, request.correction.inverse().apply(LANDMARKS_MM))
     return with_request(case, target=target, made=made, promised_residuals_mm=tuple(map(tuple, promised.tolist())))
 
@@ -117,7 +117,8 @@ def test_another_patient_position_than_the_correction_was_made_for_shows(positio
 def test_image_axes_taken_for_the_others_show_away_from_zero(axes):
     other = ImageAxes.ROOM if axes is ImageAxes.TABLE else ImageAxes.TABLE
     assert "correction_follows" in reasons(with_request(make_case(image_axes=axes), image_axes=other))
-    assert reasons(with_request(make_case(image_axes=axes, table_angle_deg=0.0), image_axes=other)) == {}
+    level = make_case(image_axes=axes, table_angle_deg=0.0, start=at(yaw=0.0))
+    assert reasons(with_request(level, image_axes=other)) == {}
 
 
 def test_a_turntable_elsewhere_shows_for_a_table_top_that_yaws():
@@ -129,6 +130,14 @@ def test_a_turntable_elsewhere_shows_for_a_table_top_that_yaws():
         }
         assert "table_angle" in reasons(with_request(case, **readings))
     assert reasons(with_request(case, couch_at_claim=replace(case.request.couch_at_claim, table_angle_deg=30.199))) == {}
+
+
+@pytest.mark.parametrize(("yaw_axis", "most"), [(YawAxis.TABLETOP, 0.2), (YawAxis.TURNTABLE, 10.0)])
+def test_only_a_turntable_that_yaws_may_stand_off_the_planned_angle(yaw_axis, most):
+    case = make_case(model=couch(yaw_axis=yaw_axis), start=at(yaw=0.0))
+    for off, denied in ((most - 0.001, False), (most + 0.001, True)):
+        found = reasons(with_request(case, table_angle_deg=30.0 + off)).get("table_angle", [])
+        assert any("from the planned table angle" in sentence for sentence in found) is denied
 
 
 @pytest.mark.parametrize("edge", ["minimum", "maximum"])

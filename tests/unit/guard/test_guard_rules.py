@@ -217,12 +217,15 @@ ROWS = {
         outside=(
             plus("request.couch_at_claim.table_angle_deg", 0.201),
             plus("request.couch_at_scan_start.table_angle_deg", -0.201),
+            plus("request.image_table_angle_deg", 0.201),
+            plus("request.image_table_angle_deg", -0.201),
             plus("request.table_angle_deg", 10.41),
             plus("request.table_angle_deg", -9.61),
             ("request.table_angle_deg", math.radians(30.0)),
         ),
         needs=(
             "request.table_angle_deg",
+            "request.image_table_angle_deg",
             *(f"{reading}.table_angle_deg" for reading in READINGS),
             *(f"{reading}.position.yaw_deg" for reading in READINGS),
         ),
@@ -270,7 +273,7 @@ ROWS = {
             ("request.start.vertical_mm", 0.0),
             ("request.start.vertical_mm", -400.0),
         ),
-        needs=("request.start", "request.target", "request.start.vertical_mm", "request.target.roll_deg", "request.table_angle_deg"),
+        needs=("request.start", "request.target", "request.start.vertical_mm", "request.target.roll_deg", "request.image_table_angle_deg"),
     ),
     "size": Row(
         outside=(
@@ -297,6 +300,7 @@ ROWS = {
             "request.plan_position",
             "request.image_axes",
             "request.table_angle_deg",
+            "request.image_table_angle_deg",
         ),
     ),
     "move_follows": Row(

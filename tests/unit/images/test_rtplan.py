@@ -44,6 +44,40 @@ def test_several_isocentres_need_a_choice(study: Study):
     assert first.fingerprint != second.fingerprint
 
 
+def test_every_isocentre_is_told_whichever_is_chosen(study: Study):
+    study.edit("RP.dcm", second_isocentre)
+    for choice in ("1", "2"):
+        first, second = study.plan(isocentre_choice=choice).identity.isocentres
+        np.testing.assert_allclose(first.isocentre_mm, study.isocentre_mm, atol=1e-9)
+        assert second.isocentre_mm == (-25.0, 20.5, -400.0)
+        assert (first.beams, second.beams) == (("AP",), ("LL",))
+        assert (first.table_angles_deg, second.table_angles_deg) == ((0.0,), (10.0,))
+
+
+def test_table_angles_are_those_of_the_treatment_beams_about_the_isocentre(study: Study):
+    assert study.plan().identity.table_angles_deg == (0.0, 10.0)
+    (only,) = study.plan().identity.isocentres
+    assert only.table_angles_deg == (0.0, 10.0)
+    before = study.plan().fingerprint
+    study.edit("RP.dcm", beams(lambda b: setting(TreatmentDeliveryType="SETUP")(b[1])))
+    assert study.plan().identity.table_angles_deg == (0.0,)
+    assert study.plan().fingerprint != before  # the goal is another
+
+
+def test_a_table_that_turns_during_a_beam_states_both_angles(study: Study):
+    study.edit("RP.dcm", beams(lambda b: setting(PatientSupportAngle="20")(b[0].ControlPointSequence[1])))
+    assert study.plan().identity.table_angles_deg == (0.0, 20.0, 10.0)
+
+
+def test_a_plan_without_table_angles_states_none(study: Study):
+    def silent(ds: Dataset) -> None:
+        for beam in ds.BeamSequence:
+            del beam.ControlPointSequence[0].PatientSupportAngle
+
+    study.edit("RP.dcm", silent)
+    assert study.plan().identity.table_angles_deg == ()
+
+
 def test_an_isocentre_that_moves_during_a_beam_needs_a_choice(study: Study):
     study.edit("RP.dcm", beams(lambda b: setting(IsocenterPosition=["-25", "20.5", "-400"])(b[0].ControlPointSequence[1])))
     assert "has 2 isocentres" in study.refused(study.plan)

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from igrt.errors import InputError
 from igrt.geometry.couch import AxisRange, CouchModel, CouchPosition, YawAxis
 from igrt.verification.closing import ChainTolerance, close_chain
-from igrt.verification.closing_codes import CLOSING_CODES, found_closing
-from igrt.verification.codes import CODES
 from igrt.verification.findings import Level
 
 AXES = ("lateral_mm", "longitudinal_mm", "vertical_mm", "pitch_deg", "roll_deg", "yaw_deg")
@@ -287,9 +285,3 @@ def test_a_tolerance_may_be_tightened_and_never_loosened(field, most):
 def test_a_tighter_tolerance_finds_more():
     tight = ChainTolerance(shift_mm=0.1, turn_deg=0.1, place_mm=0.2)
     assert the_one({}, {"lateral_mm": 0.2}, tolerance=tight).limit == 0.1
-
-
-def test_the_table_of_codes_is_closed_and_apart_from_the_others():
-    assert not set(CLOSING_CODES) & set(CODES)
-    with pytest.raises(KeyError, match="chain_unknown"):
-        found_closing("chain_unknown", "?", level=Level.STOP)

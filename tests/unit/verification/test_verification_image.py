@@ -27,7 +27,7 @@ def test_a_small_automatic_correction_needs_none():
 @pytest.mark.parametrize(
     ("made", "policy", "sentence"),
     [
-        (move(), ImagePolicy(every_move=True), "the protocol asks for it after every correction."),
+        (move(), ImagePolicy(always=True), "the protocol asks for it after the first correction."),
         (move(lateral_mm=6, longitudinal_mm=8, vertical_mm=1), ImagePolicy(), "the patient was moved by 10.0 mm, more than 10 mm."),
         (move(pitch_deg=1.5, roll_deg=-1.5), ImagePolicy(), "the patient was turned by 2.1°, more than 2°."),
         (move(manual=True), ImagePolicy(), "the match was made by hand."),
@@ -60,7 +60,7 @@ def test_the_measures_are_told_beside_their_limits():
 
 def test_all_causes_are_told():
     every = move(manual=True, overridden=True, limited=("yaw",), interrupted=True, lateral_mm=11, yaw_deg=3)
-    assert len(verification_image(every, images_taken=0, policy=ImagePolicy(every_move=True))) == 7
+    assert len(verification_image(every, images_taken=0, policy=ImagePolicy(always=True))) == 7
 
 
 @pytest.mark.parametrize(("taken", "stops"), [(0, False), (1, False), (2, True), (3, True)])
@@ -105,3 +105,12 @@ def test_a_policy_may_be_tightened_and_never_loosened(limits):
 def test_a_count_below_zero_is_refused():
     with pytest.raises(ValueError, match="images_taken is -1"):
         verification_image(move(), images_taken=-1)
+
+
+def test_always_is_after_the_first_correction_alone():
+    """Else correcting by a tenth of a millimetre would ask for images without end."""
+    always = ImagePolicy(always=True)
+    assert len(verification_image(move(), images_taken=0, policy=always)) == 1
+    assert verification_image(move(lateral_mm=1.0), images_taken=1, policy=always) == ()
+    (again,) = verification_image(move(lateral_mm=11.0), images_taken=1, policy=always)
+    assert "moved by 11.0 mm" in again.sentence
