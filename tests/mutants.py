@@ -112,9 +112,9 @@ def mutants_of(node: ast.AST) -> Iterator[ast.AST | None]:
         case ast.Dict(keys=keys, values=values) if len(keys) > 1:
             for index in range(len(keys)):
                 yield ast.Dict(keys[:index] + keys[index + 1 :], values[:index] + values[index + 1 :])
-        case ast.Return(value=ast.expr()):
+        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
             yield ast.Return(ast.Constant(None))
-        case ast.Return() | ast.Raise() | ast.Continue() | ast.Expr(value=ast.Yield() | ast.YieldFrom() | ast.Call()):
+        case ast.Return(value=None) | ast.Raise() | ast.Continue() | ast.Expr(value=ast.Yield() | ast.YieldFrom() | ast.Call()):
             yield None
 
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from igrt.bus import messages as m
+from igrt.engine.journal_schema import sync_folder
 from igrt.engine.tasks import PlanReady
 
 KEY_FILE = "release.key"
@@ -91,6 +92,7 @@ class Tokens:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
+            sync_folder(folder)
         self._key = path.read_bytes()
 
     def of(self, proposal_id: str) -> str:

@@ -10,6 +10,14 @@ from tests.faults.sqlite_disk import Delete, FolderSync, Sync, Truncate, Write
 SECTOR_BYTES = 512
 
 
+@dataclass(frozen=True)
+class Rename:
+    """`name` takes the place of `target`; it survives from the next sync of the folder on."""
+
+    name: str
+    target: str
+
+
 @dataclass
 class _File:
     durable: bytearray | None = None
@@ -20,12 +28,18 @@ def leave_behind(record: Sequence[object], folder: Path, *, seed: int | None) ->
     """Write the files that a cut at the end of `record` leaves; without a seed nothing that was not synced is kept."""
     rng = None if seed is None else random.Random(seed)
     files: dict[str, _File] = {}
+    renames: list[Rename] = []
     for operation in record:
+        if isinstance(operation, Rename):
+            renames.append(operation)
         if isinstance(operation, FolderSync):
-            for file in files.values():
+            for name, file in files.items():
                 last = max((i for i, o in enumerate(file.pending) if isinstance(o, Delete)), default=None)
-                if last is not None:
+                if last is not None and _folder(name) == operation.folder:
                     file.durable, file.pending = None, file.pending[last + 1 :]
+            for rename in [r for r in renames if _folder(r.target) == operation.folder]:
+                _rename(files, rename)
+                renames.remove(rename)
         if isinstance(operation, Write | Truncate | Delete | Sync):
             file = files.setdefault(operation.file, _File())
             if isinstance(operation, Sync):
@@ -34,11 +48,24 @@ def leave_behind(record: Sequence[object], folder: Path, *, seed: int | None) ->
                 files[operation.file] = _File()
             else:
                 file.pending.append(operation)
+    for rename in renames:
+        if rng and rng.random() < 0.5:
+            _rename(files, rename)
     for name, file in files.items():
         if rng:
             _settle(file, [o for o in file.pending if rng.random() < 0.5], rng)
         if file.durable is not None:
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(file.durable)
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _rename(files: dict[str, _File], rename: Rename) -> None:
+    if rename.name in files:
+        files[rename.target] = files.pop(rename.name)
 
 
 def _settle(file: _File, operations: Sequence[Write | Truncate | Delete], rng: random.Random | None) -> None:

@@ -79,7 +79,9 @@ class Delete:
 
 @dataclass(frozen=True)
 class FolderSync:
-    """Names in the folder, made and removed, survive from here on."""
+    """Names in the folder, made and removed, survive from here on; "" is the journal's own folder."""
+
+    folder: str = ""
 
 
 @dataclass(frozen=True)

@@ -209,3 +209,57 @@ def test_when_a_plan_or_an_image_may_take_the_place_of_what_is_in_hand(state, no
         assert "reject it or let it end" in no_plan
     if state is State.IDLE:
         assert "load the patient's plan first" in no_image
+
+
+MEANINGS = """
+idle: no plan is loaded
+ready: a plan is prepared; an image may begin
+acquiring: an image is being taken in
+registering: the image is whole; its answer is being worked out
+proposed: a correction is proposed; nothing is released
+approved: a person approved the proposal; the linac may claim it, once
+claimed: the correction is released to the linac; the couch has not moved yet
+moving: the couch is on its way to the target
+in_position: the couch was read back at its target; a verification image may follow
+delivering: the beam is on
+refused: the match is not to be trusted; there is no correction
+rejected: a person wanted nothing of the proposal
+expired: the image is too old to move a patient by
+withdrawn: a newer image or plan, or a person, took the proposal away; a linac that had claimed it was told to hold
+interrupted: an image, a move or a beam broke off; confirm the couch, or image again
+"""
+
+
+def test_what_each_state_means_is_said_so():
+    """These words end in sentences that a therapist reads."""
+    assert "".join(f"{state}: {meaning}\n" for state, meaning in MEANING.items()) == MEANINGS.lstrip()
+
+
+def test_a_session_begins_idle_at_no_time_with_no_image():
+    assert Session() == Session(State.IDLE, since_s=0.0, image_id=None, progress_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "no_plan", "no_image"),
+    [
+        (State.IDLE, None, "no plan is loaded; load the patient's plan first"),
+        (State.ACQUIRING, "image a is being taken in; load a plan after it", "image a is being taken in; end it first"),
+        (
+            State.REGISTERING,
+            "the answer for image a is being worked out; load a plan after it",
+            "the answer for image a is being worked out; begin after it",
+        ),
+        (State.DELIVERING, "the session is delivering: the beam is on; reject it or let it end, then load a plan", None),
+    ],
+)
+def test_why_not_now_is_said_with_what_to_do(state, no_plan, no_image):
+    session = Session(state, image_id="a")
+    assert why_no_plan_now(session, now_s=1.0, stall_s=10.0) == no_plan
+    assert why_no_image_now(session, now_s=1.0, stall_s=10.0) == no_image
+
+
+def test_what_cannot_happen_is_said_with_the_state_and_a_remedy():
+    session = Session(State.DELIVERING)
+    assert why_not(session, Trigger.CLAIM, remedy="wait") == "the session is delivering: the beam is on; wait"
+    with pytest.raises(NotAllowedError, match=r"^claim cannot happen while the session is delivering: the beam is on$"):
+        step(session, Trigger.CLAIM, now_s=1.0)
