@@ -51,6 +51,8 @@ check: lint types imports wheel test
 bench: install-dev
 	$(BIN)/python benchmarks/rigid.py
 	$(BIN)/python benchmarks/bus.py
+	$(BIN)/python benchmarks/bus_events.py
+	$(BIN)/python benchmarks/bus_memory.py
 	$(BIN)/python benchmarks/projection.py
 
 clean:
