@@ -42,10 +42,7 @@ def steps(seed: int) -> Iterator[Step]:
 
 def erase(journal: Journal) -> object:
     """The patient's rows, and those of others that name them."""
-    own = journal.subject_of(PATIENT)
-    return journal.erase_patient(
-        PATIENT, mentions=[r.number for r in journal.rows() if r.subject != own and r.payload and PATIENT.encode() in r.payload]
-    )
+    return journal.erase_patient(PATIENT, mentions=[r.number for r in journal.rows() if r.payload and PATIENT.encode() in r.payload])
 
 
 def open_journal(path: Path) -> Journal:

@@ -28,7 +28,7 @@ TOLERANCE = Tolerance(inform=3.0, warn=4.5, stop=10.0)
 
 def match(evidence=RIGHT, *, leave_one_out_mm=0.1, in_plane=None, views=VIEWS) -> RadiographMatch:
     pose = RigidMotion.identity(target=Frame.PLAN, source=Frame.DAILY)
-    return RadiographMatch(pose, np.eye(6) * 1e-4, evidence, views, leave_one_out_mm, in_plane)
+    return RadiographMatch(pose, np.eye(6) * 1e-4, evidence, views=views, leave_one_out_mm=leave_one_out_mm, in_plane=in_plane)
 
 
 def codes(findings) -> list[str]:
