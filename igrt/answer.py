@@ -23,7 +23,7 @@ from igrt.registration.match import Match
 from igrt.registration.options import MatchOptions
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
 from igrt.registration.projection import RadiographMatch
-from igrt.verification import radiograph_case
+from igrt.verification import notes, radiograph_case
 from igrt.verification.checks import FactCheck, Facts, Findings, ProposalCheck, check_facts, check_proposal, checked_words
 from igrt.verification.correction import Proposal, covariance_in_fixed, propose
 from igrt.verification.evidence_rules import evidence_words
@@ -137,6 +137,7 @@ def verify(
     )
     case = _case(plan, daily, facts, couch_start, angles)
     findings, refusing = check_facts(facts)
+    findings += notes.told((*plan.notes, *daily.notes))
     if refusing:
         return _answer(case, _Judgement(findings, refusing, FACTS_CHECKED), device="none (refused before the registration)")
     stages = Stages(progress or (lambda _stage, _share: None))
@@ -145,7 +146,8 @@ def verify(
             raise InputError("a matcher of the caller's own takes no options and no manual pose; leave them or the matcher out")
         name, matched = "the caller's matcher", Matched(matcher(plan, daily, case.start), plan.isocentre_mm)
     else:
-        chosen = devices.choose(device)
+        on_processor = device is None and isinstance(daily, Radiographs)  # which no GPU matches yet
+        chosen = devices.choose("cpu" if on_processor else device)
         if isinstance(daily, Radiographs):
             if options or manual:
                 raise InputError("radiographs are matched whole: leave the match options and the manual pose out, or give a cone-beam CT")

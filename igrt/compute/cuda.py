@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from igrt.compute.failure import DeviceError
-from igrt.compute.gpu import Buffer, GpuVerbs, Values
+from igrt.compute.gpu import KEPT, Buffer, GpuVerbs, Values
 from igrt.compute.kernel_source import OPTIONS, kernel_text, threads_of_entries
 
 
@@ -95,6 +95,8 @@ class CudaRuntime:
             key = (buffer.shape, buffer.dtype.str)
             staging = self._pinned.get(key)
             if staging is None:
+                if len(self._pinned) >= KEPT:  # shapes that depend on the image do not come again
+                    self._pinned.pop(next(iter(self._pinned)))
                 staging = self._pinned[key] = self._pinned_array(*key)
             runtime = self._cupy.cuda.runtime
             runtime.memcpyAsync(staging.ctypes.data, buffer.cells.data.ptr, staging.nbytes, runtime.memcpyDeviceToHost, self._launches.ptr)

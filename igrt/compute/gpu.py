@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Values = np.ndarray[Any, Any] | np.generic
 Kji = tuple[int, int, int]
+KEPT = 16  # arrays of a size of their own that are kept for the next of it
 LARGEST_WINDOW = 7000  # voxels: the sum of squares of so many stays below 2^32
 MOST_VOXELS = 2**31
 MOST_AVERAGED = 65536  # voxels: the sum of so many stays below 2^32
@@ -221,6 +222,8 @@ class GpuVerbs:
             return np.zeros((0, TERMS))
         out = self._sums.get(chunks)
         if out is None:
+            if len(self._sums) >= KEPT:
+                self._sums.pop(next(iter(self._sums)))
             out = self._sums[chunks] = self.runtime.empty((chunks, TERMS), np.float64)
         affine = np.ascontiguousarray(index_from_mm, np.float32)
         pose = np.concatenate([np.ravel(rotation), np.ravel(translation_mm)]).astype(np.float32)

@@ -63,6 +63,7 @@ CODES: Mapping[str, Code] = {
         "The soft tissue of the target could not be matched by itself", "Look at the target: the correction rests on the rest alone"
     ),
     # Identity and provenance.
+    "note": Code("What reading the files passed over or took for granted", "Know it; correct the files where it matters"),
     "patient_mismatch": Code("The daily image names another patient than the plan", "Stop: load the right plan or image the right patient"),
     "patient_unknown": Code("The files do not say whose they are", "Make sure by other means that both belong to the patient"),
     "shared_frame_of_reference": Code(

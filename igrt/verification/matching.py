@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igrt.compute.device import Device
+from igrt.errors import InputError
 from igrt.geometry.motion import RigidMotion
 from igrt.images.records import Daily, Plan
 from igrt.registration.evidence import largest_displacement_mm
@@ -32,12 +33,16 @@ TARGET_RULES = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matched:
-    """`match` is what the answer rests on; `automatic` is there where a hand made it, `target` where soft tissue was matched beside it."""
+    """`match` is what the answer rests on; `automatic` is there where a hand made it, `target` where soft tissue was matched beside it.
+
+    `target_lacks` says why the soft tissue that was asked for could not be matched at all.
+    """
 
     match: Match
     isocentre_mm: NDArray[np.float64]
     automatic: Match | None = None
     target: Match | None = None
+    target_lacks: TargetRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,11 +73,14 @@ class Matching:
             if self.manual is not None:
                 automatic = match
                 match = match_at(fixed, moving, pose=self.manual, automatic=match, isocentre_mm=centre, verbs=verbs, options=options)
-            target = None
+            target = lacks = None
             if self.target is not None:
                 here = match.plan_from_daily
-                target = match_near(fixed, moving, start=here, isocentre_mm=centre, verbs=verbs, options=self.target)
-        return Matched(match, centre, automatic, target)
+                try:
+                    target = match_near(fixed, moving, start=here, isocentre_mm=centre, verbs=verbs, options=self.target)
+                except InputError as problem:  # what lies beside the answer does not take the answer away
+                    lacks = TargetRecord(region=self.target.region_words, reason=f"{problem}.")
+        return Matched(match, centre, automatic, target, lacks)
 
 
 def judge_match(matched: Matched, table: EvidenceTable) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
@@ -120,7 +128,7 @@ def target_record(matched: Matched, table: EvidenceTable, centroid_mm: NDArray[n
     """Where the soft tissue at the target's centre (plan mm) lies after the correction, less where the plan has it."""
     target = matched.target
     if target is None:
-        return None
+        return matched.target_lacks
     lacking = [finding for finding in judge_evidence(target, table) if finding.code in TARGET_RULES]
     shift = matched.match.plan_from_daily.apply(target.plan_from_daily.inverse().apply(centroid_mm)) - centroid_mm
     x, y, z = (float(value) for value in shift)

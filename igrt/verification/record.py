@@ -39,13 +39,16 @@ class AutomaticRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRecord:
-    """The target's soft tissue matched by itself: where it lies (plan LPS mm) from where the correction puts it; None with a reason."""
+    """The target's soft tissue matched by itself: where it lies (plan LPS mm) from where the correction puts it; None with a reason.
+
+    `evidence` is None where there was nothing to match.
+    """
 
     region: str
-    shift_mm: Point | None
-    distance_mm: float | None
     reason: str
-    evidence: Evidence
+    shift_mm: Point | None = None
+    distance_mm: float | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +211,10 @@ def _with_nan(evidence: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _match(table: Mapping[str, Any]) -> MatchRecord:
     """As written; the default where an earlier igrt wrote none."""
     nested = {name: table.get(name) for name in ("automatic", "target")}
-    whole = {name: None if part is None else {**part, "evidence": _with_nan(part["evidence"])} for name, part in nested.items()}
+    whole = {
+        name: None if part is None else {**part, "evidence": part["evidence"] and _with_nan(part["evidence"])}
+        for name, part in nested.items()
+    }
     record: MatchRecord = _part({**table, **whole}, MatchRecord)
     return record
 

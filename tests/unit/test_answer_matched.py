@@ -1,6 +1,7 @@
 """verify() with the registration that ships, on a small analytic body sampled twice."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from igrt.geometry.setup import Correction, fixed_from_daily, fixed_from_plan
 from igrt.images.records import Daily, Plan, PlanIdentity
 from igrt.registration.options import Clipbox, Freedom, MatchOptions, Mode
 from igrt.registration.preparation import DailyPreparation, prepare_plan
-from igrt.verification.findings import Outcome, Verdict
+from igrt.verification.findings import Level, Outcome, Verdict
 from igrt.verification.protocol import load_protocol
 from igrt.verification.record import Answer, MatchRecord
 from tests.answer_cases import NOW, box
@@ -157,3 +158,23 @@ def test_a_matcher_of_the_callers_own_takes_no_options(plan, daily, answer):
     for settings in ({"options": MatchOptions(mode=Mode.BONE)}, {"manual": answer.plan_from_daily}):
         with pytest.raises(InputError, match="takes no options and no manual pose"):
             verify(plan, daily, now=NOW, matcher=lambda *_: None, **settings)
+
+
+def test_a_target_without_soft_tissue_takes_no_answer_away(plan, daily):
+    """A CTV that lies in air: nothing of it to match beside the whole."""
+    in_air = replace(plan, structures=(box("CTV", "CTV", np.array([-80.0, -66.0, 100.0]), 4.0), plan.structures[1]))
+    result = verify(in_air, daily, now=NOW, protocol="pelvis")
+    assert result.outcome is Outcome.ACCEPTED
+    unknown = next(finding for finding in result.findings if finding.code == "target_position_unknown")
+    assert unknown.level is Level.WARN
+    assert "holds nothing of the patient" in unknown.sentence
+    assert result.match.target.distance_mm is None
+    assert result.match.target.evidence is None
+    assert Answer.from_json(json.loads(json.dumps(result.to_json()))).match == result.match
+
+
+def test_what_reading_the_files_passed_over_is_told(plan, daily):
+    result = verify(replace(plan, notes=("plan: 2 files passed over",)), replace(daily, notes=("daily: 1 file passed over",)), now=NOW)
+    told = [finding for finding in result.findings if finding.code == "note"]
+    assert [finding.sentence for finding in told] == ["plan: 2 files passed over", "daily: 1 file passed over"]
+    assert {finding.level for finding in told} == {Level.INFORM}

@@ -8,7 +8,7 @@ import pytest
 from igrt.compute import cuda, device
 from igrt.compute.emulation import emulated_verbs
 from igrt.compute.failure import DeviceError
-from igrt.compute.gpu import GpuVerbs
+from igrt.compute.gpu import KEPT, GpuVerbs
 from igrt.errors import InputError
 from igrt.registration.preparation import prepare_daily, prepare_plan
 from igrt.registration.rigid import match_rigid
@@ -59,6 +59,16 @@ def test_the_solver_loop_allocates_nothing() -> None:
     for _ in range(3):
         np.testing.assert_array_equal(accumulated(verbs, p), first)
     assert gpu.allocated == allocated
+
+
+def test_what_is_kept_for_the_next_of_its_size_is_bounded() -> None:
+    runtime = cuda.CudaRuntime(FakeCupy())
+    verbs = GpuVerbs(runtime)
+    for n in range(1, 60):
+        accumulated(verbs, problem(100 * n))
+        runtime.download(runtime.upload(np.zeros(n, np.float32)))
+    assert len(runtime._pinned) <= KEPT
+    assert len(verbs._sums) <= KEPT
 
 
 def test_uploads_that_are_held_have_left_their_pinned_copy_when_they_were_read() -> None:
