@@ -31,6 +31,7 @@ from igrt.bus import messages as m
 from igrt.bus.client import Client
 from igrt.bus.sockets import Endpoints, subscriber
 from igrt.bus.topics import EVENTS, decode
+from igrt.bus.wire import monotonic_s
 
 UNITS = m.StatedUnits(length="mm", angle="deg", couch_scale="iec61217")
 SERVE = """
@@ -86,7 +87,7 @@ def follow(address: str, count: int, events: int) -> None:
             break
         for socket, _ in found:
             frame = socket.recv()
-            heard_s = time.monotonic()
+            heard_s = monotonic_s()
             message = decode(frame, EVENTS)
             if isinstance(message, m.MachineReported):
                 latencies_ms.append((heard_s - message.header.monotonic_s) * 1000)

@@ -93,6 +93,7 @@ hold up others, so replies may come in another order. Any may be `error` instead
 
 **Requests are idempotent.** A request that repeats a message id gets the first reply again, errors too, and is not carried out again.
 Where no reply comes, send the same frame again; this holds over a restart of the engine too. To ask *anew* takes a new message id.
+Ids are made at random; one that begins with `release.` is `malformed`.
 `snapshot` and `fetch` alone, which change nothing, are answered anew.
 """
 

@@ -39,7 +39,15 @@ class Header(Struct, frozen=True, kw_only=True):
     patient_id: Annotated[Text | None, Meta(description="of the plan in use; null where there is none or its files do not say")] = None
     plan_fingerprint: Annotated[Text | None, Meta(description="SHA-256 of the plan in use; null where there is none")] = None
     utc_unix_s: Annotated[Seconds, Meta(description="sender's UTC clock, since 1970-01-01")]
-    monotonic_s: Annotated[Seconds, Meta(description="sender's monotonic clock; comparable within one machine's run only")]
+    monotonic_s: Annotated[
+        Seconds,
+        Meta(description="sender's monotonic clock, which goes on in suspend (CLOCK_BOOTTIME); comparable within one machine's run only"),
+    ]
+
+
+def monotonic_s() -> float:
+    """The machine's monotonic clock; it goes on while the machine is suspended, as time.monotonic does not."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def new_header(*, session: str = "", patient_id: str | None = None, plan_fingerprint: str | None = None) -> Header:
@@ -50,7 +58,7 @@ def new_header(*, session: str = "", patient_id: str | None = None, plan_fingerp
         patient_id=patient_id,
         plan_fingerprint=plan_fingerprint,
         utc_unix_s=time.time(),
-        monotonic_s=time.monotonic(),
+        monotonic_s=monotonic_s(),
     )
 
 

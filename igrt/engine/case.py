@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +32,7 @@ from igrt.verification.machine import MachineProfile, load_machine
 from igrt.verification.protocol import Protocol, load_protocol
 from igrt.verification.table_angle import TableAngles
 
+MOST_BEGUN = 64
 OF_AN_IMAGE = (ImageTask, SlabTask, AnswerTask)
 _T = TypeVar("_T")
 
@@ -54,7 +54,7 @@ class Case:
         self.stream, self.supervisor, self.folder, self.limits, self.site = stream, supervisor, folder, limits, site
         self.tokens, self.boot = Tokens(folder.parent), boot()
         self.chain = Chain()
-        self.session = Session(since_s=time.monotonic())
+        self.session = Session(since_s=stream.now_s)
         self.plan: PlanReady | None = None
         self.plan_request: m.LoadPlan | None = None
         self.profile: MachineProfile | None = None
@@ -64,8 +64,9 @@ class Case:
         self.spool: Spool | None = None
         self.result: m.Proposal | m.Refusal | m.ImageFailed | None = None
         self.last_byte_s = 0.0
+        self.began: dict[str, float] = {}
         self._disk = disk
-        self._utc_minus_monotonic_s = time.time() - time.monotonic()
+        self._utc_minus_monotonic_s = stream.utc_unix_s - stream.now_s
 
     async def on_disk(self, work: Callable[[], _T]) -> _T:
         """Run disk work on the disk's own thread."""
@@ -115,7 +116,7 @@ class Case:
         if self.session.state is not State.IDLE:
             self.move(Trigger.PLAN_DROPPED)
         self.plan = self.plan_request = self.profile = self.policy = self.protocol = None
-        self.chain = self.chain.next_image(rounds=0).with_(machine=None, seen=None, beam_held=False)
+        self.chain = self.chain.next_image(rounds=0).with_(machine=None, seen=None, beam_held=False, verification=[])
         self.stream.patient_id = self.stream.plan_fingerprint = None
 
     def plan_fails(self, error: WireError) -> None:
@@ -128,12 +129,14 @@ class Case:
 
     def begin(self, spool: Spool) -> None:
         """Take an image in, in place of what was in hand."""
-        rounds = {State.READY: 0, State.IN_POSITION: self.chain.rounds + 1}.get(self.session.state, self.chain.rounds)
-        seen = None if self.session.state is State.READY else self.chain.seen
+        rounds = self.chain.rounds + (self.session.state is State.IN_POSITION)
+        seen = self.chain.seen
         self.leave()
         self.spool, d = spool, spool.description
         now_s = self.last_byte_s = self.stream.now_s
-        start = Reading(couch=d.couch, table_angle_deg=self.angles(d).image_table_angle_deg, at_s=now_s)
+        began_s = self.began.pop(d.image_id, now_s)  # an image that goes on is as old as when it first began
+        self.began = dict([*self.began.items(), (d.image_id, began_s)][-MOST_BEGUN:])
+        start = Reading(couch=d.couch, table_angle_deg=self.angles(d).image_table_angle_deg, at_s=began_s)
         self.chain = self.chain.next_image(rounds=rounds).with_(scan_start=start, seen=seen)
         self.move(Trigger.IMAGE_BEGUN, d.image_id)
         self.tell_image()

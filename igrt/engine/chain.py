@@ -58,8 +58,13 @@ class Chain(Struct, frozen=True, kw_only=True):
     beam_held: bool = False
 
     def next_image(self, *, rounds: int) -> Chain:
-        """For another image: what belonged to the last one goes; the linac's word, a hold, a held beam and what was seen stay."""
-        return Chain(machine=self.machine, hold=self.hold, rounds=rounds, seen=self.seen, beam_held=self.beam_held)
+        """For another image: what belonged to the last one goes.
+
+        The linac's word, a hold, a held beam, a verification image that is needed and what was seen stay.
+        """
+        return Chain(
+            machine=self.machine, hold=self.hold, verification=self.verification, rounds=rounds, seen=self.seen, beam_held=self.beam_held
+        )
 
     def with_(self, **changes: object) -> Chain:
         """With some of it changed."""
@@ -78,6 +83,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     last_byte_s: float
     chain: Chain
     alerts: Mapping[str, m.AlertState]
+    began: dict[str, float] = {}
 
 
 class Tokens:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 from igrt.bus import messages as m
 from igrt.bus.grids import daily_grid
@@ -60,7 +59,7 @@ class Desk:
 
     async def _load_plan(self, request: m.LoadPlan) -> m.Reply:
         case = self._case
-        deny(states.why_no_plan_now(case.session, now_s=time.monotonic(), stall_s=case.limits.stall_s))
+        deny(states.why_no_plan_now(case.session, now_s=case.stream.now_s, stall_s=case.limits.stall_s))
         deny("another plan is being loaded; wait for it" if case.plan_asked else None)
         deny("an image is being begun; wait for it" if self._beginning else None)
         with case.stream.together():
@@ -104,13 +103,22 @@ class Desk:
 
     async def _begin(self, description: Description) -> None:
         case = self._case
-        deny(states.why_no_image_now(case.session, now_s=time.monotonic(), stall_s=case.limits.stall_s))
+        deny(states.why_no_image_now(case.session, now_s=case.stream.now_s, stall_s=case.limits.stall_s))
         deny("another image is being begun; wait for it" if self._beginning else None)
         self._beginning = True
         try:
             spool = await case.on_disk(lambda: Spool(case.folder, description, reserve_bytes=case.limits.reserve_bytes))
         finally:
             self._beginning = False
+        why = states.why_no_image_now(case.session, now_s=case.stream.now_s, stall_s=case.limits.stall_s)
+        if why:  # what was in hand went on meanwhile
+            spool.close()
+            deny(why)
+        if description.image_id in list(case.began)[:-1]:
+            spool.close()
+            raise WireError(
+                "bad_input", f"image id {description.image_id}: a later image has been begun since; image again, with a new image id"
+            )
         if case.stream.plan_fingerprint != description.plan_fingerprint:
             spool.close()
             raise WireError("wrong_plan", "the plan went out of use while the image was begun; load it again, then begin")

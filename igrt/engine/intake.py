@@ -6,7 +6,6 @@ What arrives while the disk is busy is written and synced together, so that the 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ class Intake:
         """Take slabs in, until cancelled."""
         while True:
             frames = await self._socket.recv_multipart(copy=False)
-            received_s = time.monotonic()
+            received_s = self._case.stream.now_s
             peer = frames[0].bytes
             try:
                 self._arrivals.append(self._arrival(peer, frames[1:], received_s))

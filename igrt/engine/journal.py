@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from igrt.bus.wire import monotonic_s
 from igrt.engine.journal_redaction import redact
 from igrt.engine.journal_rows import (
     ERASED_KIND,
@@ -64,7 +65,7 @@ Clock = Callable[[], tuple[float, float]]
 
 def system_clock() -> tuple[float, float]:
     """UTC since 1970 and the monotonic clock, seconds."""
-    return time.time(), time.monotonic()
+    return time.time(), monotonic_s()
 
 
 class Journal:

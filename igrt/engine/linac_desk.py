@@ -28,6 +28,7 @@ from igrt.verification.verification_image import Move, verification_image
 
 _SENT = (State.CLAIMED, State.MOVING)
 _ARRIVED = (State.IN_POSITION, State.DELIVERING)
+_BROKEN_OFF = (State.EXPIRED, State.WITHDRAWN, State.INTERRUPTED)
 _UNDECIDED = (State.ACQUIRING, State.REGISTERING, State.PROPOSED, State.APPROVED, State.WITHDRAWN, State.INTERRUPTED)
 
 
@@ -114,6 +115,7 @@ class LinacDesk:
             self._beam_is_on(state)
         elif request.beam_on is False and state is State.DELIVERING:
             case.move(Trigger.BEAM_OFF)
+            case.chain = case.chain.with_(rounds=0, seen=None)  # what follows is another set-up
         return m.ReportMachineReply(**reply_to(case, request), state=case.session.state.value)
 
     def _beam_is_on(self, state: State) -> None:
@@ -125,12 +127,25 @@ class LinacDesk:
         elif state in _UNDECIDED or (case.chain.beam_held and state is not State.IN_POSITION):
             case.stream.alert("beam_unexpected", state=state)
             case.hold(f"The beam is on while the session is {state}; it goes on after a fresh proposal alone.")
-        elif state in (State.IN_POSITION, State.READY) and case.chain.verification:
+        elif state in (State.IN_POSITION, State.READY, State.REFUSED, State.REJECTED, State.EXPIRED) and case.chain.verification:
             reasons = " ".join(case.chain.verification)
             case.stream.alert("verification_missing", reasons=reasons)
             case.hold(f"The beam is on without the verification image that is needed. {reasons}")
+        elif state is State.IN_POSITION and self._loaded_another():
+            case.stream.alert("beam_unexpected", state=state)
+            case.hold("The beam is on for another patient, plan or isocentre than the couch was moved for.")
         elif state is State.IN_POSITION:
             case.move(Trigger.BEAM_ON)
+
+    def _loaded_another(self) -> bool:
+        """Whether the linac has loaded something else than what it moved the couch for, or does not say."""
+        case = self._case
+        loaded = case.chain.machine.loaded if case.chain.machine else None
+        plan, proposal = case.plan, case.result
+        if loaded is None or plan is None or not isinstance(proposal, m.Proposal) or loaded.isocentre_mm is None:
+            return True
+        same = (loaded.patient_id, loaded.plan_uid, loaded.plan_revision) == (plan.patient_id, plan.plan_uid, plan.plan_revision)
+        return not (same and math.dist(proposal.answer["plan_isocentre_mm"], loaded.isocentre_mm) <= SAME_ISOCENTRE_MM)
 
     def _compare_isocentres(self, loaded: m.LoadedPlan | None) -> None:
         """The proposal that stands is of no use for a beam of another isocentre: said before the claim is denied for it."""
@@ -160,7 +175,12 @@ class LinacDesk:
             faults = closing_of(case, release, request.couch)
             if faults:  # it was there, and is no longer
                 self._broken(faults)
-        return m.ReportCouchReply(**reply_to(case, request), state=case.session.state.value, hold=case.chain.hold is not None)
+        return m.ReportCouchReply(**reply_to(case, request), state=case.session.state.value, hold=self._must_hold(request))
+
+    def _must_hold(self, request: m.ReportCouch) -> bool:
+        """Also once the hold is acknowledged: what was interrupted does not go on."""
+        case = self._case
+        return case.chain.hold is not None or (request.phase != "stopped" and case.session.state in _BROKEN_OFF)
 
     def _follow(self, request: m.ReportCouch, release: m.Release) -> None:
         """The couch on its way, at its end, or stopped."""

@@ -91,6 +91,8 @@ class PersonDesk:
             trigger = Trigger.REJECTION if (state, Trigger.REJECTION) in states.TRANSITIONS else Trigger.PUT_ASIDE
             deny(states.why_not(case.session, trigger, remedy="there is nothing to reject now"))
             case.move(trigger)
+            if state is State.IN_POSITION:  # what is imaged next is still this set-up
+                case.chain = case.chain.with_(rounds=case.chain.rounds + 1)
         proposal_id = case.result.proposal_id if isinstance(case.result, m.Proposal) else None
         case.stream.tell(m.Rejected, proposal_id=proposal_id, by=request.by, why=request.why)
         return m.RejectReply(**reply_to(case, request), state=case.session.state.value)
@@ -100,7 +102,7 @@ class PersonDesk:
         plan_in_use(case, request.header)
         deny(states.why_not(case.session, Trigger.COUCH_CONFIRMED, remedy="the couch is confirmed after an interruption"))
         at_target = release is not None and not closing_of(case, release, request.couch)
-        verification = verification_of(case, interrupted=True) if at_target else []
+        verification = case.chain.verification if release is None else verification_of(case, interrupted=True)
         case.chain = case.chain.with_(verification=verification)
         case.move(Trigger.COUCH_AT_TARGET if at_target else Trigger.COUCH_CONFIRMED)
         case.stream.tell(m.CouchConfirmed, by=request.by, couch=request.couch, at_target=at_target, verification=verification)

@@ -97,6 +97,7 @@ class ReplayCase(Case):
         now_s = self.stream.now_s
         self.session = Session(State(kept.state), now_s, kept.image_id, now_s)
         self.result, self.last_byte_s, self.chain = kept.result, kept.last_byte_s, kept.chain
+        self.began = kept.began
         self.stream.alerts.update(kept.alerts)
 
 

@@ -123,6 +123,7 @@ def _answered(case: Case, answer: dict[str, Any]) -> None:
         "published_monotonic_s": case.stream.now_s,
     }
     if accepted:
+        case.chain = case.chain.with_(verification=[])  # the image that was needed is there
         case.result = case.stream.tell(m.Proposal, proposal_id=uuid.uuid4().hex, expires_monotonic_s=case.expires_s, **told)
     else:
         case.result = case.stream.tell(m.Refusal, **told)

@@ -36,6 +36,7 @@ def kept(case: Case) -> bytes:
         result=case.result,
         last_byte_s=case.last_byte_s,
         chain=case.chain,
+        began=case.began,
         alerts={code: alert for code, alert in alerts.items() if ALERTS[code].cleared_by is not ClearedBy.ITSELF},
     )
     return msgspec.msgpack.encode(state)
@@ -53,6 +54,7 @@ def resume(case: Case, body: bytes, *, journal: Path) -> None:
     case.session = Session(state, now_s, last.image_id, now_s - case.limits.stall_s)
     case.result, case.last_byte_s = last.result, last.last_byte_s if same_boot else 0.0
     case.chain = last.chain if same_boot else _of_another_boot(last.chain)
+    case.began = last.began if same_boot else dict.fromkeys(last.began, BEFORE_ANY_S)
     case.stream.alerts.update(last.alerts)
     if not _plan_again(case, last):
         return

@@ -39,7 +39,7 @@ from igrt.engine.lock import OnlyOne
 from igrt.engine.logs import Ref, log
 from igrt.engine.notify import Notifier
 from igrt.engine.record import FILE as JOURNAL_FILE
-from igrt.engine.record import REPLY, REQUEST, RUN, last_state
+from igrt.engine.record import RELEASE, REPLY, REQUEST, RUN, last_state
 from igrt.engine.reports import on_death, on_give_up, on_report
 from igrt.engine.requests import as_told
 from igrt.engine.resume import kept, resume, run_row
@@ -203,6 +203,8 @@ class Engine:
             if len(body) != 1:
                 raise WireError("malformed", f"{len(body)} frames came; a request is one")
             request = decode(body[0], REQUESTS)
+            if request.header.message_id.startswith(f"{RELEASE}."):
+                raise WireError("malformed", "message ids do not begin with release.; make them at random", request.header.message_id)
         except WireError as error:
             await self._commands.send_multipart([*envelope, self._error(error)])
             return

@@ -21,10 +21,12 @@ from igrt.engine.logs import log
 from igrt.engine.tasks import (
     NAMES,
     Advanced,
+    Answered,
     AnswerTask,
     AnyReport,
     AnyTask,
     DeviceFailed,
+    Failed,
     ImageTask,
     PlanTask,
     SlabTask,
@@ -225,6 +227,8 @@ class Supervisor:
             self._head_since_s = time.monotonic()
             if not self._pending:
                 self._deaths = 0
+        if isinstance(report, Advanced | Answered | Failed) and all(told is not task for told in self._script):
+            return  # it was forgotten: what it says is of an image or plan that is no longer in hand
         self._on_report(report, task)
 
     def _account(self, death: Death) -> None:

@@ -22,6 +22,8 @@ from igrt.verification.findings import Finding, Level
 
 # Within this of 0 the table's axes are said in words of the room; no correction yaws as far.
 ROOM_WORDS_DEG = 10.0
+# No couch reads as much (mm or degrees); NaN is not within it either.
+LARGEST_READING = 1e5
 
 
 class SixReadings(Protocol):
@@ -140,7 +142,7 @@ def close_chain(
     comes the tissue at `reference_mm` (3,) (fixed mm, where it belongs), which small errors far away add up to.
     """
     readings = {field: getattr(achieved, field) for field in _FIELDS.values()}
-    unreadable = [field for field, value in readings.items() if value is None or not math.isfinite(value)]
+    unreadable = [field for field, value in readings.items() if value is None or not abs(value) <= LARGEST_READING]
     if unreadable:
         return tuple(_unreadable(field, readings[field]) for field in unreadable)
     stands = CouchPosition(**readings)
