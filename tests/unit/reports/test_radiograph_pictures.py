@@ -10,7 +10,7 @@ from PIL import Image
 
 from igrt.answer import verify
 from igrt.compute.radiographs import RadiographVerbs
-from igrt.images.radiographs import KvConventions, PixelSense, Radiograph, Radiographs, StatedGeometry
+from igrt.images.radiographs import CollimatorEdges, KvConventions, PixelSense, Radiograph, Radiographs, StatedGeometry
 from igrt.images.records import Plan, PlanIdentity
 from igrt.reports import html
 from igrt.reports.radiograph_pictures import radiograph_gallery
@@ -45,13 +45,11 @@ def taken(angles) -> Radiographs:
             support_angle_deg=0.0,
         )
         pixels = integrals(patient(), POSE, [one])[0]
-        exposed = np.ones(one.shape, bool)
-        exposed[:8] = False
         images.append(
             Radiograph(
                 source=f"kv{angle:.0f}.dcm",
                 pixels=pixels,
-                exposed=exposed,
+                edges=(CollimatorEdges(axis=1, low_mm=-200.0, high_mm=88.0, angle_deg=0.0),),  # without the first 8 rows
                 sense=PixelSense.ATTENUATION,
                 kvp=None,
                 stated=stated,
