@@ -88,6 +88,7 @@ def test_a_page_from_a_pair_and_from_one(plan) -> None:
         page = html.render(answer, plan=plan, daily=daily, kv=KV)
         assert sentence in page
         assert f"{len(angles)} radiograph" in page
+        assert ("Measured in the radiograph’s plane: across" in page) == (len(angles) == 1)
         assert len(re.findall("data:image/png", page)) == (3 if len(angles) > 1 else 2) * len(angles)
         assert "HU" not in page.partition("Windows:")[2]
     with pytest.raises(ValueError, match="give kv"):
