@@ -18,7 +18,7 @@ from igrt.images.write_radiograph import write_radiograph
 from igrt.verification.findings import Outcome
 from tests.radiograph_cases import ISOCENTRE_MM, patient
 
-SAD_MM, PANEL_MM, PIXEL_MM, PIXELS, STEP_MM, REACH_MM = 1000.0, (3.0, -2.0, -500.0), 2.0, 128, 2.0, 140.0
+SAD_MM, PANEL_MM, PIXEL_MM, PIXELS, STEP_MM, REACH_MM = 1000.0, (3.0, -2.0, -500.0), 2.5, 104, 3.0, 150.0
 CORRECTION = {"lateral_mm": 3.0, "longitudinal_mm": -4.0, "vertical_mm": 2.0, "pitch_deg": 0.7, "roll_deg": -0.9, "yaw_deg": 1.1}
 # Room axes (right facing the gantry, toward it, up) in LPS, for a patient on a table at 0.
 ROOM_IN_LPS = {
@@ -39,12 +39,12 @@ def about(axis: str, angle_deg: float) -> np.ndarray:
 
 
 def attenuation(ct: Volume, points_mm: np.ndarray) -> np.ndarray:
-    """Of water at 100 kV, linear between voxels; none beyond the CT."""
-    mu = np.maximum(0, 0.0208 * (1 + ct.hu / 1000.0))
+    """Of water at 100 kV, linear between voxels; none beyond their faces."""
+    mu, last = np.maximum(0, 0.0208 * (1 + ct.hu / 1000.0)), np.array(ct.hu.shape).reshape(3, 1, 1) - 1
     index = np.moveaxis((points_mm - ct.grid.position_mm([0, 0, 0])) / np.array(ct.grid.spacing_mm), -1, 0)[::-1]
-    low = np.floor(index).astype(int)
-    inside = np.all((low >= 0) & (low < np.array(mu.shape).reshape(3, 1, 1) - 1), axis=0)
-    low, part = np.where(inside, low, 0), index - low
+    inside = np.all((index >= -0.5) & (index <= last + 0.5), axis=0)
+    low = np.clip(np.floor(index).astype(int), 0, last - 1)
+    part = np.clip(index - low, 0, 1)
     found = np.zeros(inside.shape)
     for corner in np.ndindex(2, 2, 2):
         share = np.prod([p if up else 1 - p for p, up in zip(part, corner, strict=True)], axis=0)
