@@ -260,7 +260,9 @@ def _judge(case: _Case, matched: Matched, findings: Findings) -> _Judgement:
     record = match_record(matched, tables.evidence, None)
     if unbelievable:
         return _Judgement(findings, unbelievable, checked, record=record)
-    if isinstance(match, RadiographMatch) and isinstance(case.daily, Radiographs) and match.in_plane is not None:
+    if isinstance(match, RadiographMatch) and match.in_plane is not None:
+        if not isinstance(case.daily, Radiographs):
+            raise InputError("the matcher gave the match of a radiograph for a cone-beam CT; match the image that is given")
         if far := beyond_resetup(match.in_plane, tables.resetup):
             return _Judgement(findings + far, far, checked + IN_PLANE_CHECKED[:1], record=record)
         seen = partial_findings(match.in_plane, case.daily.images[0].camera(case.facts.machine.kv), tables.setup)

@@ -12,17 +12,21 @@ import pydicom
 import pytest
 
 from igrt.answer import Answer, verify
+from igrt.compute.volume import Volume
 from igrt.errors import InputError
+from igrt.geometry.motion import Frame
 from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import correction_motion
 from igrt.images.fingerprint import plan_fingerprint
 from igrt.images.radiographs import Radiographs
-from igrt.images.records import Plan, PlanIdentity, Structure, StructureKind
+from igrt.images.records import Daily, Plan, PlanIdentity, Structure, StructureKind
 from igrt.images.today import load_today
 from igrt.images.write import WriteIdentity
 from igrt.images.write_radiograph import write_radiograph
+from igrt.registration.projection import InPlane, RadiographMatch
 from igrt.verification.findings import Outcome, Verdict
 from igrt.verification.protocol import MatchTable, ResetupTable, TargetPositionTable, Tolerance, load_protocol
+from tests.answer_cases import GOOD
 from tests.radiograph_cases import ISOCENTRE_MM, POSITION, camera, integrals, largest_error_mm, motion, patient
 
 NOW = dt.datetime(2026, 3, 2, 12, 0, tzinfo=dt.UTC)
@@ -117,6 +121,19 @@ def test_one_radiograph_of_a_patient_who_must_be_set_up_again_is_refused(plan, t
     assert {"resetup_translation", "resetup_rotation"} <= codes(answer)
     assert "one_radiograph" not in codes(answer)
     assert answer.radiographs.in_plane is None
+
+
+def test_a_radiographs_match_is_no_match_of_a_volume(plan) -> None:
+    volume = Volume(dataclasses.replace(plan.ct.grid, frame=Frame.DAILY), np.ascontiguousarray(plan.ct.hu[::-1]))
+    daily = Daily(volume, POSITION, ISOCENTRE_MM, "P-001", None, "daily folder")
+    seen = InPlane(across_mm=1.0, along_mm=1.0, turn_deg=0.0, across_sd_mm=0.1, along_sd_mm=0.1, turn_sd_deg=0.1)
+    good = dataclasses.replace(GOOD, similarity=0.95)
+
+    def matcher(_plan, _daily, start):
+        return RadiographMatch(start, np.eye(6) * 1e-4, good, in_plane=seen)
+
+    with pytest.raises(InputError, match="for a cone-beam CT"):
+        verify(plan, daily, matcher=matcher, now=NOW)
 
 
 @pytest.mark.parametrize("angles", [(0.0,), (0.0, 90.0)])
