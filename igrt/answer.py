@@ -34,7 +34,16 @@ from igrt.verification.match_choice import match_options, target_options
 from igrt.verification.matching import Matched, Matching, judge_match, judge_target, match_record, target_record
 from igrt.verification.points import JudgedPoints, judged_points
 from igrt.verification.protocol import OrganTable, Protocol, TargetTable, load_protocol
-from igrt.verification.radiograph_rules import judge_radiographs, partial_findings, radiograph_words, radiographs_answer
+from igrt.verification.radiograph_rules import (
+    IN_PLANE_CHECKED,
+    beyond_resetup,
+    judge_radiographs,
+    partial_findings,
+    radiograph_words,
+    radiographs_answer,
+    target_findings,
+    unrestricted_findings,
+)
 from igrt.verification.record import CONE_BEAM, RADIOGRAPHS, Answer, MatchRecord
 from igrt.verification.stages import Progress, Stages
 from igrt.verification.table_angle import TableAngles, table_angles
@@ -241,9 +250,10 @@ def _points_of(plan: Plan, table_angle_deg: float, target: TargetTable, organs: 
 def _judge(case: _Case, matched: Matched, findings: Findings) -> _Judgement:
     """Evidence first; tolerances only for a match that can be believed, and only the re-set-up limit where it is exceeded."""
     tables, match = case.facts.protocol.tables, matched.match
+    beside: Findings = ()
     if isinstance(match, RadiographMatch):
-        words, unbelievable = radiograph_words(match), judge_radiographs(match)
-        about_match = unbelievable
+        words, unbelievable = radiograph_words(match, tables.evidence), judge_radiographs(match, tables.evidence)
+        about_match, beside = unrestricted_findings(tables.match) + unbelievable, target_findings(tables.match)
     else:
         words = evidence_words(match, tables.evidence)
         about_match, unbelievable = judge_match(matched, tables.evidence)
@@ -253,8 +263,12 @@ def _judge(case: _Case, matched: Matched, findings: Findings) -> _Judgement:
     if unbelievable:
         return _Judgement(findings, unbelievable, checked, record=record)
     if isinstance(match, RadiographMatch) and match.in_plane is not None:
-        seen = partial_findings(match.in_plane, tables.setup.translation_mm)
-        return _Judgement(findings + seen, (), checked, record=record, partial=True)
+        if not isinstance(case.daily, Radiographs):
+            raise InputError("the matcher gave the match of a radiograph for a cone-beam CT; match the image that is given")
+        if far := beyond_resetup(match.in_plane, tables.resetup):
+            return _Judgement(findings + far, far, checked + IN_PLANE_CHECKED[:1], record=record)
+        seen = partial_findings(match.in_plane, case.daily.images[0].camera(case.facts.machine.kv), tables.setup)
+        return _Judgement(findings + seen + beside, (), checked + IN_PLANE_CHECKED, record=record, partial=True)
     proposal = _propose(case, match)
     more, refusing = check_proposal(case.facts, proposal)
     if refusing:
@@ -264,7 +278,8 @@ def _judge(case: _Case, matched: Matched, findings: Findings) -> _Judgement:
     target = target_record(matched, tables.evidence, np.array(proposal.match_point.position_mm))
     named = checked + checked_words(ProposalCheck) + (("soft tissue of the target beside the match",) if target else ())
     record = match_record(matched, tables.evidence, target)
-    return _Judgement(findings + more + judge_target(target, tables.match.target_position), (), named, proposal, record)
+    beside += judge_target(target, tables.match.target_position)
+    return _Judgement(findings + more + beside, (), named, proposal, record)
 
 
 def _propose(case: _Case, match: Match) -> Proposal:

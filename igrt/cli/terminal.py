@@ -91,10 +91,12 @@ def print_line(out: Console, heading: str, words: str, style: str = "") -> None:
 
 def _lines(answer: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Heading (once), words and style of each line."""
-    from igrt.reports.words import correction_words, evidence_rows, figure, remedy
+    from igrt.reports.words import correction_words, evidence_rows, figure, in_plane_words, remedy
 
     moves = ("none",) if answer["correction"] is None else correction_words(answer["correction"])
     yield from _under("Correction", moves)
+    if seen := in_plane_words(answer.get("radiographs")):
+        yield "In its plane", seen, ""
     if (couch := answer["couch"]) is not None and couch["target"] is not None:
         yield "Couch target", _couch(couch["target"]), ""
     residuals = (answer["residuals_mm"] or {}).items()

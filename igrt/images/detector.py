@@ -31,18 +31,19 @@ def line_integrals(image: Radiograph, conventions: KvConventions) -> tuple[Float
             f"{image.source} states no Pixel Intensity Relationship (0028,1040) and Sign (0028,1041), and machine profile "
             f"{conventions.name} no kv.pixels; set it to what the panel writes"
         )
+    exposed = image.exposed(conventions)
     values = without_dead_pixels(np.ascontiguousarray(image.pixels))
     if sense is PixelSense.ATTENUATION:
-        return values, image.exposed.copy()
+        return values, exposed
     if sense is PixelSense.LOG_INTENSITY:
-        return -values, image.exposed.copy()
-    seen = values[image.exposed]
+        return -values, exposed
+    seen = values[exposed]
     if sense is PixelSense.INVERTED and seen.size:
         values = np.float32(seen.max()) - values
-        seen = values[image.exposed]
+        seen = values[exposed]
     if not seen.size or not float(np.percentile(seen, BRIGHT_PERCENT)) > 0 or float(np.percentile(seen, DARK_PERCENT)) < 0:
         raise InputError(f"{image.source}: its pixels are no beam intensities (they must be positive); check rescale and kv.pixels")
-    return _logarithm(values, image.exposed, seen)
+    return _logarithm(values, exposed, seen)
 
 
 def without_dead_pixels(values: Floats) -> Floats:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igrt.errors import InputError
-from igrt.geometry.angles import wrap_deg
+from igrt.geometry.angles import rotation_z, wrap_deg
 from igrt.geometry.camera import DEFAULT_ORIENTATION, XrayCamera
+from igrt.geometry.iec import fixed_from_gantry
 from igrt.geometry.motion import frozen_array
 from igrt.geometry.position import PatientPosition
 
@@ -73,32 +74,48 @@ class KvConventions:
         return np.array([np.interp(source_angle_deg % 360.0, angles, shift, period=360.0) for shift in (x, y)])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollimatorEdges:
+    """A pair of jaws, open from `low_mm` to `high_mm` off the beam axis at the isocentre.
+
+    Along x (`axis` 0) or y (1) of a collimator that is turned by `angle_deg`.
+    """
+
+    axis: int
+    low_mm: float
+    high_mm: float
+    angle_deg: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Radiograph:
     """One radiograph: stored values after rescale, float32 (rows, columns), what the file says of them and of its geometry.
 
-    `exposed` is False beyond the collimator edges that the file states. `sense` and `kvp` are None where the file states none.
+    `edges` are the collimator's, as far as the file states them. `sense` and `kvp` are None where the file states none.
     """
 
     source: str
     pixels: NDArray[np.float32]
-    exposed: NDArray[np.bool_]
+    edges: tuple[CollimatorEdges, ...] = ()
     sense: PixelSense | None
     kvp: float | None
     stated: StatedGeometry
     sop_uid: str
 
     def __post_init__(self) -> None:
-        if self.pixels.shape != self.stated.shape or self.exposed.shape != self.stated.shape:
-            raise ValueError(f"pixels {self.pixels.shape} and exposed {self.exposed.shape} must have the shape {self.stated.shape}")
-        for field in ("pixels", "exposed"):
-            view = getattr(self, field).view()
-            view.setflags(write=False)
-            object.__setattr__(self, field, view)
+        if self.pixels.shape != self.stated.shape:
+            raise ValueError(f"pixels {self.pixels.shape} must have the shape {self.stated.shape}")
+        view = self.pixels.view()
+        view.setflags(write=False)
+        object.__setattr__(self, "pixels", view)
 
     def camera(self, conventions: KvConventions) -> XrayCamera:
         """The camera; what the file lacks is the standard's default, then the machine profile's. InputError where neither has it."""
         return camera_of(self.stated, conventions, self.source)
+
+    def exposed(self, conventions: KvConventions) -> NDArray[np.bool_]:
+        """(rows, columns) True within the collimator's edges, which the panel sees where the profile says that it is."""
+        return within_edges(self.edges, self.camera(conventions)) if self.edges else np.ones(self.stated.shape, bool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -154,14 +171,29 @@ def camera_of(stated: StatedGeometry, conventions: KvConventions, source: str) -
         raise InputError(f"{source}: {problem}") from problem
 
 
-def agreed_table_angle(images: Sequence[Radiograph], table_angle_deg: float, limit_deg: float = 0.5) -> None:
-    """InputError where a file states another patient support angle than the one at which the patient is treated."""
+def within_edges(edges: Sequence[CollimatorEdges], camera: XrayCamera) -> NDArray[np.bool_]:
+    """(rows, columns) True where the ray to a pixel passes between all jaws."""
+    gantry, at_isocentre = fixed_from_gantry(angle_deg=camera.source_angle_deg).inverse(), camera.sad_mm / camera.distance_mm
+    first = at_isocentre * gantry.apply(camera.first_pixel_fixed_mm)[:2]
+    column_step = at_isocentre * gantry.turn(camera.column_step_fixed_mm)[:2]
+    row_step = at_isocentre * gantry.turn(camera.row_step_fixed_mm)[:2]
+    rows, columns = np.arange(camera.shape[0])[:, None], np.arange(camera.shape[1])
+    inside = np.ones(camera.shape, bool)
+    for pair in edges:
+        along = rotation_z(pair.angle_deg)[:2, pair.axis]
+        off_axis = along @ first + rows * (along @ row_step) + columns * (along @ column_step)
+        inside &= (off_axis >= pair.low_mm) & (off_axis <= pair.high_mm)
+    return inside
+
+
+def agreed_table_angle(images: Sequence[Radiograph], image_table_angle_deg: float, limit_deg: float = 0.5) -> None:
+    """InputError where a file states another patient support angle than the one at which the images are said to have been taken."""
     for image in images:
         stated = image.stated.support_angle_deg
-        if stated is not None and not abs(wrap_deg(stated - table_angle_deg)) <= limit_deg:
+        if stated is not None and not abs(wrap_deg(stated - image_table_angle_deg)) <= limit_deg:
             raise InputError(
-                f"{image.source} was taken at patient support angle {stated:g}, the table angle given is {table_angle_deg:g}; "
-                "give the angle at which the radiographs were taken"
+                f"{image.source} was taken at patient support angle {stated:g}, but the table angle of the images is taken to be "
+                f"{image_table_angle_deg:g}; give --image-table-angle, the angle at which the radiographs were taken"
             )
 
 

@@ -14,7 +14,7 @@ from igrt.errors import InputError
 from igrt.geometry.position import PatientPosition
 from igrt.images.dicom_files import PARSE_ERRORS, Elements, element_name, one_patient, open_file
 from igrt.images.dicom_series import agreed_position, patient_position
-from igrt.images.radiographs import PixelSense, Radiograph, Radiographs, StatedGeometry
+from igrt.images.radiographs import CollimatorEdges, PixelSense, Radiograph, Radiographs, StatedGeometry
 
 _SENSES = {
     ("LIN", 1): PixelSense.INTENSITY,
@@ -58,7 +58,7 @@ def read_radiograph(path: Path) -> Radiograph:
     return Radiograph(
         source=str(path),
         pixels=_pixels(file, stated.shape),
-        exposed=exposed(file, stated),
+        edges=collimator_edges(file),
         sense=_sense(file),
         kvp=_kvp(file),
         stated=stated,
@@ -87,32 +87,20 @@ def stated_geometry(file: Elements) -> StatedGeometry:
     )
 
 
-def exposed(file: Elements, stated: StatedGeometry) -> NDArray[np.bool_]:
-    """(rows, columns) True within the collimator edges that Beam Limiting Device Sequence states, all True where it states none.
+def collimator_edges(file: Elements) -> tuple[CollimatorEdges, ...]:
+    """The jaws of Beam Limiting Device Sequence, of the file or its exposure; none where it states none.
 
-    Jaw positions are distances at the isocentre from the beam axis, in axes turned by the beam limiting device angle. Where the panel's
-    place is not stated, edges cannot be placed and nothing is masked.
+    Their positions are distances at the isocentre from the beam axis, in axes turned by the beam limiting device angle.
     """
-    inside = np.ones(stated.shape, bool)
-    if stated.position_mm is None or stated.sid_mm is None:
-        return inside
-    translation = np.zeros(3) if stated.receptor_translation_mm is None else stated.receptor_translation_mm
-    orientation = np.array([1.0, 0, 0, 0, -1.0, 0]) if stated.orientation is None else stated.orientation
-    rows, columns = np.meshgrid(*(np.arange(n) for n in stated.shape), indexing="ij")
-    on_receptor = stated.position_mm + np.multiply.outer(columns * stated.spacing_mm[1], orientation[:2])
-    on_receptor = on_receptor + np.multiply.outer(rows * stated.spacing_mm[0], orientation[3:5])
-    turn = np.radians(stated.receptor_angle_deg)
-    on_gantry = on_receptor @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + translation[:2]
-    at_isocentre = on_gantry * stated.sad_mm / stated.sid_mm
-    limiting = np.radians(_exposed_number(file, "BeamLimitingDeviceAngle") or 0.0)
-    jaws = at_isocentre @ np.array([[np.cos(limiting), -np.sin(limiting)], [np.sin(limiting), np.cos(limiting)]])
+    angle = _exposed_number(file, "BeamLimitingDeviceAngle") or 0.0
+    found = []
     for holder in (file, *file.items("ExposureSequence")):
         for device in holder.items("BeamLimitingDeviceSequence"):
             axis = _JAWS.get(device.text("RTBeamLimitingDeviceType") or "")
             edges = device.numbers("LeafJawPositions", 2) if axis is not None else None
             if axis is not None and edges is not None:
-                inside &= (jaws[..., axis] >= edges[0]) & (jaws[..., axis] <= edges[1])
-    return inside
+                found.append(CollimatorEdges(axis=axis, low_mm=float(edges[0]), high_mm=float(edges[1]), angle_deg=angle))
+    return tuple(found)
 
 
 def _required_angle(file: Elements, keyword: str) -> float:

@@ -23,11 +23,12 @@ def write_radiograph(
     kvp: float,
     series: str = "kv",
     jaws_mm: tuple[float, float, float, float] | None = None,
+    table_angle_deg: float = 0.0,
 ) -> str:
     """Write linear intensities (more beam, larger values) as one RT Image and return its SOP Instance UID.
 
-    `jaws_mm` are the collimator's edges x1, x2, y1, y2 at the isocentre. ValueError where the pixels are not uint16 of the camera's shape,
-    InputError where the file exists.
+    `jaws_mm` are the collimator's edges x1, x2, y1, y2 at the isocentre, `table_angle_deg` is the patient support angle. ValueError where
+    the pixels are not uint16 of the camera's shape, InputError where the file exists.
     """
     if pixels.dtype != np.uint16 or pixels.shape != camera.shape:
         raise ValueError(f"pixels are {pixels.dtype} {pixels.shape}; give uint16 {camera.shape}")
@@ -55,7 +56,8 @@ def write_radiograph(
     ds.RTImageOrientation = decimals(camera.orientation)
     ds.XRayImageReceptorTranslation = decimals(camera.receptor_translation_mm)
     ds.XRayImageReceptorAngle = decimals([camera.receptor_angle_deg])[0]
-    ds.BeamLimitingDeviceAngle = ds.PatientSupportAngle = ds.TableTopEccentricAngle = "0"
+    ds.BeamLimitingDeviceAngle = ds.TableTopEccentricAngle = "0"
+    ds.PatientSupportAngle = decimals([table_angle_deg % 360])[0]
     if jaws_mm is not None:
         edges = [
             item(RTBeamLimitingDeviceType=kind, NumberOfLeafJawPairs=1, LeafJawPositions=decimals(pair))

@@ -10,7 +10,7 @@ from typing import Any
 from igrt.images.radiographs import Radiographs
 from igrt.images.records import Daily, Plan
 from igrt.reports.pictures import Gallery
-from igrt.reports.words import AXES, ONE_RADIOGRAPH, STILL, VERDICTS, direction, evidence_rows, figure, remedy
+from igrt.reports.words import AXES, ONE_RADIOGRAPH, STILL, VERDICTS, direction, evidence_rows, figure, in_plane_words, remedy
 from igrt.verification.findings import Level, Outcome, Verdict
 
 Entry = tuple[str, str | None]
@@ -37,6 +37,7 @@ def context(answer: Mapping[str, Any], *, plan: Plan, daily: Daily | Radiographs
         "who": {"name": readable_name(plan.identity.patient_name), "id": plan.identity.patient_id},
         "facts": _facts(answer, plan, daily),
         "axes": _axes(answer["correction"]),
+        "in_plane": in_plane_words(answer.get("radiographs")),
         "couch": _couch(answer["couch"]),
         "findings": _findings(answer["findings"]),
         "gallery": pictures,

@@ -59,6 +59,16 @@ def correction_words(correction: Mapping[str, Any]) -> tuple[str, ...]:
     return moving or ("no motion of 0.1 mm or 0.1° or more",)
 
 
+def in_plane_words(radiographs: Mapping[str, Any] | None) -> str:
+    """What a single radiograph measures, each with twice its deviation; empty where there is none (docs/json.md, `radiographs`)."""
+    seen = (radiographs or {}).get("in_plane")
+    if seen is None:
+        return ""
+    across, along = (f"{figure(seen[f'{key}_mm'], sign=True)} ± {figure(2 * seen[f'{key}_sd_mm'], 2)} mm" for key in ("across", "along"))
+    turn = f"{figure(seen['turn_deg'], sign=True)} ± {figure(2 * seen['turn_sd_deg'], 2)}°"
+    return f"across {across}, along {along}, turn {turn} (motion to make, receptor axes, ± two standard deviations); depth N/A"
+
+
 def evidence_rows(evidence: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
     """Name, value and meaning of each measure of the match (docs/json.md, `evidence`); a dash where a measure is null."""
     offset = f"{_said(evidence['second_start_offset_mm'], 0)} mm and {_said(evidence['second_start_offset_deg'], 0)}°"

@@ -55,12 +55,17 @@ CODES: Mapping[str, Code] = {
     "match_restricted": Code(
         "Only a part of the anatomy was matched, or not all motions were sought", "Know what the correction rests on; look at the rest"
     ),
+    "match_unrestricted": Code(
+        "The protocol restricts the match, but radiographs are matched whole",
+        "Know that all of the anatomy holds the match; look at what the protocol names",
+    ),
     "match_manual": Code("The pose was set by hand", "Look at the difference to the registration and at the evidence of the pose"),
     "target_position": Code(
         "How far the soft tissue of the target lies from where the correction puts it", "Look at the target; let the physician decide"
     ),
     "target_position_unknown": Code(
-        "The soft tissue of the target could not be matched by itself", "Look at the target: the correction rests on the rest alone"
+        "The soft tissue of the target could not be matched by itself, or radiographs do not show it",
+        "Look at the target: the correction rests on the rest alone",
     ),
     # Identity and provenance.
     "note": Code("What reading the files passed over or took for granted", "Know it; correct the files where it matters"),

@@ -6,21 +6,27 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pydicom
 import pytest
 
 from igrt.answer import Answer, verify
+from igrt.compute.volume import Volume
 from igrt.errors import InputError
+from igrt.geometry.motion import Frame
 from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import correction_motion
 from igrt.images.fingerprint import plan_fingerprint
 from igrt.images.radiographs import Radiographs
-from igrt.images.records import Plan, PlanIdentity, Structure, StructureKind
+from igrt.images.records import Daily, Plan, PlanIdentity, Structure, StructureKind
 from igrt.images.today import load_today
 from igrt.images.write import WriteIdentity
 from igrt.images.write_radiograph import write_radiograph
+from igrt.registration.projection import InPlane, RadiographMatch
 from igrt.verification.findings import Outcome, Verdict
+from igrt.verification.protocol import MatchTable, ResetupTable, TargetPositionTable, Tolerance, load_protocol
+from tests.answer_cases import GOOD
 from tests.radiograph_cases import ISOCENTRE_MM, POSITION, camera, integrals, largest_error_mm, motion, patient
 
 NOW = dt.datetime(2026, 3, 2, 12, 0, tzinfo=dt.UTC)
@@ -97,6 +103,7 @@ def test_one_radiograph_is_partial(plan, take) -> None:
     assert abs(seen.across_mm - right[0]) < 0.3
     assert abs(seen.along_mm - right[1]) < 0.3
     assert answer.radiographs.leave_one_out_mm is None
+    assert any("within the radiograph's plane" in words for words in answer.checked)
 
 
 def test_one_radiograph_of_a_patient_far_away_is_stopped(plan, take) -> None:
@@ -104,6 +111,46 @@ def test_one_radiograph_of_a_patient_far_away_is_stopped(plan, take) -> None:
     assert answer.outcome is Outcome.PARTIAL
     assert answer.verdict is Verdict.STOP
     assert "setup_translation" in codes(answer)
+
+
+def test_one_radiograph_of_a_patient_who_must_be_set_up_again_is_refused(plan, take) -> None:
+    table = load_protocol(None, None)
+    tables = msgspec.structs.replace(table.tables, resetup=ResetupTable(translation_mm=1.0, rotation_deg=0.1))
+    answer = verify(plan, take([0.0]), protocol=dataclasses.replace(table, tables=tables), now=NOW)
+    assert (answer.outcome, answer.verdict) == (Outcome.REFUSED, Verdict.REFUSED)
+    assert {"resetup_translation", "resetup_rotation"} <= codes(answer)
+    assert "one_radiograph" not in codes(answer)
+    assert answer.radiographs.in_plane is None
+
+
+def test_a_radiographs_match_is_no_match_of_a_volume(plan) -> None:
+    volume = Volume(dataclasses.replace(plan.ct.grid, frame=Frame.DAILY), np.ascontiguousarray(plan.ct.hu[::-1]))
+    daily = Daily(volume, POSITION, ISOCENTRE_MM, "P-001", None, "daily folder")
+    seen = InPlane(across_mm=1.0, along_mm=1.0, turn_deg=0.0, across_sd_mm=0.1, along_sd_mm=0.1, turn_sd_deg=0.1)
+    good = dataclasses.replace(GOOD, similarity=0.95)
+
+    def matcher(_plan, _daily, start):
+        return RadiographMatch(start, np.eye(6) * 1e-4, good, in_plane=seen)
+
+    with pytest.raises(InputError, match="for a cone-beam CT"):
+        verify(plan, daily, matcher=matcher, now=NOW)
+
+
+@pytest.mark.parametrize("angles", [(0.0,), (0.0, 90.0)])
+def test_what_the_protocol_asks_of_the_match_and_radiographs_cannot_is_said(plan, take, angles) -> None:
+    table = load_protocol(None, None)
+    position = TargetPositionTable(margin_mm=5.0, tolerance_mm=Tolerance(inform=1.0, warn=2.0, stop=3.0))
+    match = MatchTable(mode="bone", region="target", target_position=position)
+    evidence = msgspec.structs.replace(table.tables.evidence, samples_min=10_000_000)
+    restricted = msgspec.structs.replace(table.tables, match=match)
+    daily = take(angles)
+    answer = verify(plan, daily, protocol=dataclasses.replace(table, tables=restricted), now=NOW)
+    assert answer.outcome is not Outcome.REFUSED
+    assert {"match_unrestricted", "target_position_unknown"} <= codes(answer)
+    tightened = msgspec.structs.replace(restricted, evidence=evidence)
+    refused = verify(plan, daily, protocol=dataclasses.replace(table, tables=tightened), now=NOW)
+    assert refused.outcome is Outcome.REFUSED
+    assert "evidence_samples" in codes(refused)
 
 
 def test_json_and_back_and_every_key_documented(plan, take) -> None:
@@ -135,7 +182,7 @@ def test_another_patient_is_refused_by_name_and_by_looks(plan, take, tmp_path) -
 
 def test_table_angle_and_position_must_fit(plan, take) -> None:
     pair = take()
-    with pytest.raises(InputError, match="patient support angle 0, the table angle given is 90"):
+    with pytest.raises(InputError, match="patient support angle 0, but the table angle of the images is taken to be 90"):
         verify(plan, pair, table_angle_deg=90.0, now=NOW)
     with pytest.raises(InputError, match="the daily image is FFS"):
         verify(plan, dataclasses.replace(pair, position=PatientPosition.FFS), now=NOW)

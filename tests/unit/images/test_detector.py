@@ -5,13 +5,13 @@ import pytest
 
 from igrt.errors import InputError
 from igrt.images.detector import GLARE_SHARE, line_integrals, without_dead_pixels
-from igrt.images.radiographs import KvConventions, PixelSense, Radiograph, StatedGeometry
+from igrt.images.radiographs import CollimatorEdges, KvConventions, PixelSense, Radiograph, StatedGeometry
 
 SHAPE = (60, 80)
 CONVENTIONS = KvConventions(name="linac1", source_offset_deg=0.0, panel_offset_mm=(0.0, 0.0))
 
 
-def radiograph(pixels, *, sense=PixelSense.INTENSITY, exposed=None) -> Radiograph:
+def radiograph(pixels, *, sense=PixelSense.INTENSITY, edges=()) -> Radiograph:
     stated = StatedGeometry(
         gantry_angle_deg=0.0,
         sad_mm=1000.0,
@@ -24,9 +24,8 @@ def radiograph(pixels, *, sense=PixelSense.INTENSITY, exposed=None) -> Radiograp
         orientation=None,
         support_angle_deg=None,
     )
-    shown = np.ones(SHAPE, bool) if exposed is None else exposed
     return Radiograph(
-        source="kv.dcm", pixels=np.asarray(pixels, np.float32), exposed=shown, sense=sense, kvp=100.0, stated=stated, sop_uid="1"
+        source="kv.dcm", pixels=np.asarray(pixels, np.float32), edges=edges, sense=sense, kvp=100.0, stated=stated, sop_uid="1"
     )
 
 
@@ -86,10 +85,11 @@ def test_an_edge_is_not_dead() -> None:
 def test_beyond_the_collimator_and_blind_pixels_are_not_believed() -> None:
     exposed = np.zeros(SHAPE, bool)
     exposed[10:50, 10:70] = True
+    edges = tuple(CollimatorEdges(axis=axis, low_mm=-at, high_mm=at, angle_deg=0.0) for axis, at in ((0, 20.0), (1, 13.3)))
     pixels = 60000 * np.exp(-body())
     pixels[~exposed] = 5
     pixels[30:33, 40:43] = 0  # too many to be mended from their neighbours
-    integrals, valid = line_integrals(radiograph(pixels, exposed=exposed), CONVENTIONS)
+    integrals, valid = line_integrals(radiograph(pixels, edges=edges), CONVENTIONS)
     assert np.isfinite(integrals).all()
     assert not valid[~exposed].any()
     assert not valid[31, 41]

@@ -79,7 +79,7 @@ def test_what_is_written_is_read(write) -> None:
     assert_same_camera(image.camera(AS_FILED), CAMERA)
     assert image.sense is PixelSense.INTENSITY
     assert image.kvp == 110
-    assert image.exposed.all()
+    assert image.exposed(AS_FILED).all()
     np.testing.assert_array_equal(image.pixels.ravel()[:3], [1000, 1001, 1002])
 
 
@@ -189,10 +189,23 @@ def test_rescale(write) -> None:
 def test_collimator_edges_project_to_the_panel(write) -> None:
     """Jaws at ±10 and ±6 mm of the isocentre are ±15 and ±9 mm on a panel at 1.5, around the beam axis."""
     camera = changed(receptor_angle_deg=0.0)
-    exposed = read_radiograph(write(camera=camera, jaws_mm=(-10.0, 10.0, -6.0, 6.0))).exposed
+    exposed = read_radiograph(write(camera=camera, jaws_mm=(-10.0, 10.0, -6.0, 6.0))).exposed(AS_FILED)
     columns, rows = np.meshgrid(np.arange(40), np.arange(28))
     x, y = -39.0 + 2 * columns + 2.5, 27.0 - 2 * rows - 1.5
     np.testing.assert_array_equal(exposed, (np.abs(x) <= 15) & (np.abs(y) <= 9))
+
+
+def test_collimator_edges_are_seen_where_the_profile_puts_the_panel(write) -> None:
+    """A panel 20 mm further along x and 8 mm along -y sees the same edges ten columns earlier and four rows earlier."""
+    jaws = (-10.0, 10.0, -6.0, 6.0)
+    image = read_radiograph(write(camera=changed(receptor_angle_deg=0.0), jaws_mm=jaws))
+    filed = image.exposed(AS_FILED)
+    for offset, flexmap in (((20.0, -8.0), ()), ((14.0, 0.0), ((30.0, 6.0, -8.0),))):
+        placed = KvConventions(name="test", source_offset_deg=0.0, panel_offset_mm=offset, flexmap=flexmap)
+        np.testing.assert_array_equal(image.exposed(placed), np.roll(filed, (-4, -10), axis=(0, 1)))
+        assert image.exposed(placed).sum() == filed.sum() > 100
+    centred = read_radiograph(write("c.dcm", camera=changed(receptor_angle_deg=0.0), jaws_mm=jaws, RTImagePosition=""))
+    np.testing.assert_array_equal(centred.exposed(AS_FILED), filed)
 
 
 def test_turned_collimator_and_panel_stay_together(write) -> None:
@@ -208,7 +221,7 @@ def test_turned_collimator_and_panel_stay_together(write) -> None:
             BeamLimitingDeviceAngle="20",
         )
     )
-    np.testing.assert_array_equal(still.exposed, turned.exposed)
+    np.testing.assert_array_equal(still.exposed(AS_FILED), turned.exposed(AS_FILED))
 
 
 def test_files_and_folders_of_radiographs(write, tmp_path: Path) -> None:
@@ -244,7 +257,18 @@ def test_no_tube_voltage_is_said(write) -> None:
 def test_table_angle_of_the_files(write) -> None:
     images: tuple[Radiograph, ...] = load_today([write(PatientSupportAngle="359.998")]).images
     agreed_table_angle(images, 0.0)
-    assert "was taken at patient support angle 359.998, the table angle given is 30" in refused(lambda: agreed_table_angle(images, 30.0))
+    words = refused(lambda: agreed_table_angle(images, 30.0))
+    assert (
+        "was taken at patient support angle 359.998, but the table angle of the images is taken to be 30; give --image-table-angle" in words
+    )
+
+
+@pytest.mark.parametrize(("angle_deg", "filed"), [(0.0, 0.0), (31.5, 31.5), (-30.0, 330.0)])
+def test_the_table_angle_is_written(tmp_path: Path, angle_deg, filed) -> None:
+    path, pixels = tmp_path / "kv.dcm", np.ones(CAMERA.shape, np.uint16)
+    place = {"camera": CAMERA, "identity": IDENTITY, "position": PatientPosition.HFS, "table_angle_deg": angle_deg}
+    write_radiograph(pixels, path, kvp=100, **place)
+    assert read_radiograph(path).stated.support_angle_deg == filed
 
 
 def test_a_written_radiograph_has_the_cameras_shape(tmp_path: Path) -> None:
@@ -312,7 +336,7 @@ def test_vendor_sense_pixels_and_rescale(vendor: Path) -> None:
 def test_vendor_jaws(vendor: Path) -> None:
     """5 by 5 cm at the isocentre, 75 mm on the panel, of 0.784 mm pixels."""
     with tolerant_reading():
-        exposed = read_radiograph(vendor / "varian_obi_as500_g090.dcm").exposed
+        exposed = read_radiograph(vendor / "varian_obi_as500_g090.dcm").exposed(AS_FILED)
     rows, columns = np.flatnonzero(exposed.any(axis=1)), np.flatnonzero(exposed.any(axis=0))
     assert abs(len(rows) * 0.784 - 75) < 1.0
     assert abs(len(columns) * 0.784 - 75) < 1.0

@@ -60,10 +60,12 @@ def test_the_error_is_within_its_uncertainty() -> None:
     assert error @ np.linalg.solve(found.covariance, error) < 12.6  # 95 % of chi-square with 6 degrees of freedom
 
 
-def test_one_image_tells_the_plane_and_not_the_depth() -> None:
-    one = camera(0.0)
-    pose = motion(pitch=0.0, roll=0.0, yaw=2.0)
-    found = match(ready(patient(), pose, [0.0]))
+@pytest.mark.parametrize(("source_deg", "sign"), [(0.0, 1), (180.0, -1)])
+def test_one_image_tells_the_plane_and_not_the_depth(source_deg, sign) -> None:
+    """About LPS y, which runs down through a patient who lies supine: +2 degrees are -2 about the room's vertical axis."""
+    one = camera(source_deg)
+    pose = motion(pitch=0.0, roll=2.0, yaw=0.0)
+    found = match(ready(patient(), pose, [source_deg]))
     assert found.partial
     assert found.in_plane is not None
     place = {"plan_isocentre_mm": ISOCENTRE_MM, "daily_isocentre_mm": ISOCENTRE_MM, "plan_position": POSITION, "daily_position": POSITION}
@@ -71,7 +73,8 @@ def test_one_image_tells_the_plane_and_not_the_depth() -> None:
     across, along = receptor_axes(one)
     assert abs(found.in_plane.across_mm - across @ right.translation_mm) < 0.3
     assert abs(found.in_plane.along_mm - along @ right.translation_mm) < 0.3
-    assert abs(found.in_plane.turn_deg - np.degrees(np.arctan2(right.rotation[1, 0], right.rotation[0, 0]))) < 0.3
+    assert abs(found.in_plane.turn_deg - sign * np.degrees(np.arctan2(right.rotation[1, 0], right.rotation[0, 0]))) < 0.3
+    assert abs(found.in_plane.turn_deg + sign * 2.0) < 0.3
     assert found.in_plane.across_sd_mm < 0.5
     depth = correction_motion(found.plan_from_daily, **place).translation_mm @ one.view_axis_fixed
     assert abs(depth) < 1e-9  # as at the start

@@ -10,7 +10,7 @@ from PIL import Image
 
 from igrt.answer import verify
 from igrt.compute.radiographs import RadiographVerbs
-from igrt.images.radiographs import KvConventions, PixelSense, Radiograph, Radiographs, StatedGeometry
+from igrt.images.radiographs import CollimatorEdges, KvConventions, PixelSense, Radiograph, Radiographs, StatedGeometry
 from igrt.images.records import Plan, PlanIdentity
 from igrt.reports import html
 from igrt.reports.radiograph_pictures import radiograph_gallery
@@ -45,13 +45,11 @@ def taken(angles) -> Radiographs:
             support_angle_deg=0.0,
         )
         pixels = integrals(patient(), POSE, [one])[0]
-        exposed = np.ones(one.shape, bool)
-        exposed[:8] = False
         images.append(
             Radiograph(
                 source=f"kv{angle:.0f}.dcm",
                 pixels=pixels,
-                exposed=exposed,
+                edges=(CollimatorEdges(axis=1, low_mm=-200.0, high_mm=88.0, angle_deg=0.0),),  # without the first 8 rows
                 sense=PixelSense.ATTENUATION,
                 kvp=None,
                 stated=stated,
@@ -90,6 +88,7 @@ def test_a_page_from_a_pair_and_from_one(plan) -> None:
         page = html.render(answer, plan=plan, daily=daily, kv=KV)
         assert sentence in page
         assert f"{len(angles)} radiograph" in page
+        assert ("Measured in the radiograph’s plane: across" in page) == (len(angles) == 1)
         assert len(re.findall("data:image/png", page)) == (3 if len(angles) > 1 else 2) * len(angles)
         assert "HU" not in page.partition("Windows:")[2]
     with pytest.raises(ValueError, match="give kv"):

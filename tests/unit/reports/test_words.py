@@ -1,6 +1,6 @@
 import pytest
 
-from igrt.reports.words import VERDICTS, correction_words, direction, evidence_rows, figure, remedy
+from igrt.reports.words import VERDICTS, correction_words, direction, evidence_rows, figure, in_plane_words, remedy
 from igrt.verification.codes import CODES
 from igrt.verification.findings import Verdict
 
@@ -42,3 +42,11 @@ def test_a_measure_that_could_not_be_had_is_a_dash(accepted):
     assert rows["Similarity"] == "–"
     assert rows["Rotation"] == "± –°"
     assert rows["Overlap"] == "97 %"
+
+
+def test_what_one_radiograph_measures_stands_with_its_uncertainty():
+    seen = {"across_mm": 3.04, "along_mm": -4.0, "turn_deg": 1.0, "across_sd_mm": 0.1, "along_sd_mm": 0.2, "turn_sd_deg": 0.05}
+    words = in_plane_words({"in_plane": seen})
+    assert words.startswith("across +3.0 ± 0.20 mm, along −4.0 ± 0.40 mm, turn +1.0 ± 0.10° (motion to make, receptor axes")
+    assert words.endswith("depth N/A")
+    assert in_plane_words({"in_plane": None}) == in_plane_words(None) == ""
