@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import uuid
 from collections.abc import Callable, Sequence
@@ -35,6 +36,11 @@ from igrt.verification.table_angle import TableAngles
 MOST_BEGUN = 64
 OF_AN_IMAGE = (ImageTask, SlabTask, AnswerTask)
 _T = TypeVar("_T")
+
+
+def trace(image_id: str) -> str:
+    """What stands for an image among those begun, which outlive its patient's session: an id may name the patient, this does not."""
+    return hashlib.sha256(image_id.encode()).hexdigest()[:32]
 
 
 class Case:
@@ -134,8 +140,8 @@ class Case:
         self.leave()
         self.spool, d = spool, spool.description
         now_s = self.last_byte_s = self.stream.now_s
-        began_s = self.began.pop(d.image_id, now_s)  # an image that goes on is as old as when it first began
-        self.began = dict([*self.began.items(), (d.image_id, began_s)][-MOST_BEGUN:])
+        began_s = self.began.pop(trace(d.image_id), now_s)  # an image that goes on is as old as when it first began
+        self.began = dict([*self.began.items(), (trace(d.image_id), began_s)][-MOST_BEGUN:])
         start = Reading(couch=d.couch, table_angle_deg=self.angles(d).image_table_angle_deg, at_s=began_s)
         self.chain = self.chain.next_image(rounds=rounds).with_(scan_start=start, seen=seen)
         self.move(Trigger.IMAGE_BEGUN, d.image_id)

@@ -11,7 +11,7 @@ from igrt.bus.topics import WireError
 from igrt.engine import states
 from igrt.engine.alerts import ClearedBy
 from igrt.engine.basis import software_version
-from igrt.engine.case import Case
+from igrt.engine.case import Case, trace
 from igrt.engine.fetch import Fetcher
 from igrt.engine.linac_desk import LinacDesk
 from igrt.engine.person_desk import PersonDesk
@@ -114,7 +114,7 @@ class Desk:
         if why:  # what was in hand went on meanwhile
             spool.close()
             deny(why)
-        if description.image_id in list(case.began)[:-1]:
+        if trace(description.image_id) in list(case.began)[:-1]:
             spool.close()
             raise WireError(
                 "bad_input", f"image id {description.image_id}: a later image has been begun since; image again, with a new image id"
