@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from igrt.bus.errors import RefusedError
 from igrt.bus.release_client import Phase
 from igrt.bus.sockets import Endpoints
 from igrt.simulation.couch import NO_FAULT, Fault, SimulatedCouch
+from igrt.simulation.follower import Follower
 
 UNITS = m.StatedUnits(length="mm", angle="deg", couch_scale="iec61217")
-QUIET_S = 0.2
 STEPS = 4
 
 
@@ -26,38 +25,20 @@ class Claimed:
     reply: m.ClaimReply
 
 
-class Linac(threading.Thread):
+class Linac(Follower):
     """Follows one engine until `end`. `claims` lists every claim, `holds` every hold; `loaded` is what it says it has loaded.
 
     `couch` is where its couch stands; `fault` spoils the next moves.
     """
 
     def __init__(self, endpoints: Endpoints | Path, *, couch: SimulatedCouch, loaded: m.LoadedPlan | None, fault: Fault = NO_FAULT) -> None:
-        super().__init__(name="simulated linac", daemon=True)
-        self._endpoints, self._ended = endpoints, threading.Event()
+        super().__init__(endpoints, name="simulated linac")
         self.couch, self.loaded, self.fault = couch, loaded, fault
         self.claims: list[Claimed] = []
         self.holds: list[str] = []
-        self.failure: BaseException | None = None
 
-    def end(self) -> None:
-        """Stop following; raises what went wrong meanwhile."""
-        self._ended.set()
-        self.join()
-        if self.failure:
-            raise self.failure
-
-    def run(self) -> None:
-        """Follow."""
-        try:
-            with Client(self._endpoints) as client:
-                while not self._ended.is_set():
-                    for message in client.events(timeout_s=QUIET_S):
-                        self._hear(client, message)
-        except BaseException as error:  # noqa: BLE001 - raised where the thread is ended
-            self.failure = error
-
-    def _hear(self, client: Client, message: m.SnapshotReply | m.Event) -> None:
+    def hear(self, client: Client, message: m.SnapshotReply | m.Event) -> None:
+        """As `Follower.hear`."""
         match message:
             case m.SnapshotReply():
                 if message.standing.hold:
