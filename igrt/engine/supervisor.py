@@ -94,6 +94,7 @@ class Supervisor:
         self._on_report, self._on_death, self._on_give_up = on_report, on_death, on_give_up
         self._script: list[AnyTask] = []
         self._pending: deque[AnyTask] = deque()
+        self._done: set[int] = set()
         self._head_since_s = 0.0
         self._number = 0
         self._deaths = 0
@@ -121,6 +122,7 @@ class Supervisor:
     def forget(self, kinds: tuple[type[Task], ...]) -> None:
         """Do not tell tasks of these kinds again."""
         self._script = [t for t in self._script if not isinstance(t, kinds)]
+        self._done &= {t.number for t in self._script}
         self._deaths = 0
 
     async def run(self, context: zmq.asyncio.Context) -> None:
@@ -223,7 +225,7 @@ class Supervisor:
         if isinstance(report, DeviceFailed):
             self._command = (*self._command, *ON_THE_PROCESSOR)
         elif not isinstance(report, Advanced):
-            self._pending.popleft()
+            self._done.add(self._pending.popleft().number)
             self._head_since_s = time.monotonic()
             if not self._pending:
                 self._deaths = 0
@@ -235,6 +237,8 @@ class Supervisor:
         self._deaths += 1
         log(LOG, "the worker died", level=logging.WARNING, cause=death.cause, doing=death.doing, over_budget_s=death.over_budget_s)
         self._on_death(death)
-        doing = death.task or (self._script[-1] if self._script else None)
+        doing = death.task
+        if doing is None or doing.number in self._done:  # an earlier worker did it: this one got further, and its word was lost
+            doing = self._script[-1] if self._script else None
         if doing is not None and self._deaths >= self._budgets.attempts:
             self._on_give_up(doing)

@@ -91,6 +91,27 @@ def test_after_a_device_failed_the_next_worker_is_on_the_processor_and_told_agai
     assert reports[-1].number == 1
 
 
+def test_what_an_earlier_worker_did_is_not_given_up_for_what_came_after_it():
+    """A worker that dies at once may take what it said of earlier tasks with it."""
+    dying = GOOD.replace(
+        "    say(Done(number=task.number))",
+        """    if task.number == 2:
+        import os
+        os._exit(7)
+    if sys.argv[sys.argv.index("--connect") + 1].endswith("-1"):
+        say(Done(number=task.number))""",
+    )
+
+    async def scenario(supervisor, heard):
+        supervisor.tell(PlanTask(number=1, request=m.LoadPlan(header=m.new_header(), path="p")))
+        await until(heard, lambda h: isinstance(h, tuple) and isinstance(h[0], Done))
+        supervisor.tell(slab(2))
+        await until(heard, lambda h: isinstance(h, PlanTask | SlabTask))
+
+    heard = supervise(dying, scenario)
+    assert [h.number for h in heard if isinstance(h, PlanTask | SlabTask)][:1] == [2]
+
+
 def test_what_was_forgotten_is_not_told_to_the_next_worker():
     async def scenario(supervisor, heard):
         supervisor.tell(PlanTask(number=1, request=m.LoadPlan(header=m.new_header(), path="p")))
