@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 70, 190, 20, 50
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 420, 70, 230, 20, 50
 COLOURS = ("#0b6e4f", "#08a045", "#1f77b4", "#6baed6", "#d62728", "#9467bd", "#ff7f0e", "#8c564b")
 Point = tuple[str, float, float]  # series, x, y
 
