@@ -59,12 +59,16 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedDaily:
-    """A daily image ready to be matched: samples by level, about the centre of its grid, and the scores that more can be drawn from."""
+    """A daily image ready to be matched: samples by level, about the centre of its grid, and the scores that more can be drawn from.
+
+    `fine` is its HU on the voxels that a plan's regions are made of.
+    """
 
     centre_mm: NDArray[np.float64]
     levels: tuple[Samples, ...]
     region: Region
     scores: tuple[LevelScores, ...]
+    fine: Volume
 
 
 class Pyramid:
@@ -156,7 +160,8 @@ class DailyPreparation:
         samples = tuple(
             draw_samples(each.grid, each.scores, level.samples, centre, self._verbs) for level, each in zip(LEVELS, scored, strict=True)
         )
-        return PreparedDaily(centre, samples, region, scored)
+        fine = Volume(self._pyramid.grids[FINE_LEVEL], self._pyramid.volumes[FINE_LEVEL])
+        return PreparedDaily(centre, samples, region, scored, fine)
 
 
 def prepare_daily(volume: Volume, verbs: Verbs) -> PreparedDaily:
