@@ -2,94 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol as CallableProtocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from igrt.compute import device as devices
-from igrt.errors import InputError
-from igrt.geometry.couch import CouchPosition, couch_move
-from igrt.geometry.motion import Frame, RigidMotion
-from igrt.geometry.setup import ImageAxes, correction_motion, fixed_from_plan, start_pose
-from igrt.images.radiographs import Radiographs, agreed_table_angle
+from igrt.geometry.couch import CouchPosition
+from igrt.geometry.motion import RigidMotion
+from igrt.images.radiographs import Radiographs
 from igrt.images.records import Daily, Plan
-from igrt.registration.match import Match
 from igrt.registration.options import MatchOptions
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
-from igrt.registration.projection import RadiographMatch
-from igrt.verification import notes, radiograph_case
-from igrt.verification.checks import FactCheck, Facts, Findings, ProposalCheck, check_facts, check_proposal, checked_words
-from igrt.verification.correction import Proposal, covariance_in_fixed, propose
-from igrt.verification.evidence_rules import evidence_words
-from igrt.verification.findings import Outcome
-from igrt.verification.isocentre import daily_isocentre
-from igrt.verification.machine import ImagePose, MachineProfile, load_machine
-from igrt.verification.match_choice import match_options, target_options
-from igrt.verification.matching import Matched, Matching, judge_match, judge_target, match_record, target_record
-from igrt.verification.points import JudgedPoints, judged_points
-from igrt.verification.protocol import OrganTable, Protocol, TargetTable, load_protocol
-from igrt.verification.radiograph_rules import (
-    IN_PLANE_CHECKED,
-    beyond_resetup,
-    judge_radiographs,
-    partial_findings,
-    radiograph_words,
-    radiographs_answer,
-    target_findings,
-    unrestricted_findings,
-)
-from igrt.verification.record import CONE_BEAM, RADIOGRAPHS, Answer, MatchRecord
+from igrt.verification.case import Setting, Shift, case_of
+from igrt.verification.conclusion import conclude
+from igrt.verification.judgement import judge, judge_facts
+from igrt.verification.machine import MachineProfile
+from igrt.verification.matchers import Matcher, MatchSetting, match_case
+from igrt.verification.protocol import Protocol
+from igrt.verification.record import Answer
 from igrt.verification.stages import Progress, Stages
-from igrt.verification.table_angle import TableAngles, table_angles
-from igrt.verification.verdict import verdict
 
 __all__ = ["Answer", "Matcher", "Progress", "verify"]
-
-Shift = tuple[float, float, float]
-BELIEVED = "The match holds against every evidence rule."
-BY_HAND = "The pose was set by hand; the findings say what it lacks."
-FACTS_CHECKED = checked_words(FactCheck)
-
-
-class Matcher(CallableProtocol):
-    """Finds the pose of a daily image from a start; by default `match_rigid` on the chosen device."""
-
-    def __call__(self, plan: Plan, daily: Daily | Radiographs, start: RigidMotion) -> Match:
-        """The match that begins at `start` (`plan_from_daily`)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Case:
-    """What is to be answered, complete and consistent."""
-
-    plan: Plan
-    daily: Daily | Radiographs
-    facts: Facts
-    isocentre_mm: NDArray[np.float64]
-    isocentre_from: str
-    start: RigidMotion
-    couch_start: CouchPosition | None
-    angles: TableAngles
-    fixed_from_plan: RigidMotion
-    points: JudgedPoints
-
-
-@dataclass(frozen=True, slots=True)
-class _Judgement:
-    """All findings, those that refuse, what was checked in words, and the proposal where nothing refuses."""
-
-    findings: Findings
-    refusing: Findings
-    checked: tuple[str, ...]
-    proposal: Proposal | None = None
-    record: MatchRecord = field(default_factory=MatchRecord)
-    partial: bool = False
 
 
 def verify(
@@ -125,235 +56,25 @@ def verify(
     `manual` is a pose `plan_from_daily` that someone set by hand: it is judged beside the automatic one and takes its place.
     InputError where plan, image or settings do not fit together.
     """
-    _require_another_image(plan, daily)
-    profile = machine if isinstance(machine, MachineProfile) else load_machine(machine, site)
-    tolerances = protocol if isinstance(protocol, Protocol) else load_protocol(protocol, site)
-    facts = Facts(
-        machine=profile,
-        protocol=tolerances,
-        plan=plan.identity,
-        daily_patient_id=daily.patient_id,
-        daily_frame_of_reference_uid=daily.frame_of_reference_uid,
-        scan_offset_mm=tolerances.tables.setup.scan_offset_mm if scan_offset_mm is None else scan_offset_mm,
-        now=now or datetime.now(UTC),
-    )
-    angles = table_angles(
-        planned_deg=plan.identity.table_angles_deg,
-        couch=profile.couch,
-        couch_yaw_deg=None if couch_start is None else couch_start.yaw_deg,
+    setting = Setting(
+        machine=machine,
+        protocol=protocol,
+        site=site,
+        couch_start=couch_start,
         table_angle_deg=table_angle_deg,
         image_table_angle_deg=image_table_angle_deg,
+        scan_offset_mm=scan_offset_mm,
+        now=now,
     )
-    case = _case(plan, daily, facts, couch_start, angles)
-    findings, refusing = check_facts(facts)
-    findings += notes.told((*plan.notes, *daily.notes))
-    if refusing:
-        return _answer(case, _Judgement(findings, refusing, FACTS_CHECKED), device="none (refused before the registration)")
+    case = case_of(plan, daily, setting)
+    known = judge_facts(case)
+    if known.refusing:
+        return conclude(case, known, device="none (refused before the registration)", seconds={})
     stages = Stages(progress or (lambda _stage, _share: None))
-    if matcher is not None:
-        if options or manual:
-            raise InputError("a matcher of the caller's own takes no options and no manual pose; leave them or the matcher out")
-        name, matched = "the caller's matcher", Matched(matcher(plan, daily, case.start), plan.isocentre_mm)
-    else:
-        on_processor = device is None and isinstance(daily, Radiographs)  # which no GPU matches yet
-        chosen = devices.choose("cpu" if on_processor else device)
-        if isinstance(daily, Radiographs):
-            if options or manual:
-                raise InputError("radiographs are matched whole: leave the match options and the manual pose out, or give a cone-beam CT")
-            match = radiograph_case.match(plan, daily, case.start, device=chosen, kv=profile.kv, stages=stages)
-            name, matched = chosen.name, Matched(match, plan.isocentre_mm)
-        else:
-            matching = Matching(
-                device=chosen,
-                stages=stages,
-                options=options or match_options(plan, tolerances.tables),
-                target=target_options(plan, tolerances.tables),
-                manual=manual,
-                prepared_plan=prepared_plan,
-                prepared_daily=prepared_daily,
-            )
-            name, matched = chosen.name, matching(plan, daily, case.start)
+    how = MatchSetting(
+        device=device, options=options, manual=manual, matcher=matcher, prepared_plan=prepared_plan, prepared_daily=prepared_daily
+    )
+    used, matched = match_case(case, how, stages)
     with stages.stage("judge"):
-        judgement = _judge(case, matched, findings)
-    return _answer(case, judgement, device=name, seconds=stages.seconds, match=matched.match)
-
-
-def _require_another_image(plan: Plan, daily: Daily | Radiographs) -> None:
-    """InputError where the daily image is the planning CT: it would match perfectly, whoever lies on the couch."""
-    if isinstance(daily, Radiographs):
-        return
-    same_series = daily.series_uid is not None and daily.series_uid == plan.identity.series_uid
-    if same_series or np.array_equal(plan.ct.hu, daily.volume.hu):
-        raise InputError(f"{daily.source} is the planning CT itself, not the day's image; give the image that was taken today")
-
-
-def _case(plan: Plan, daily: Daily | Radiographs, facts: Facts, couch_start: CouchPosition | None, angles: TableAngles) -> _Case:
-    """InputError where something does not fit together: said before the registration, not after it."""
-    if plan.position is not daily.position:
-        raise InputError(
-            f"{daily.source}: the daily image is {daily.position}, the plan ({plan.source}) is {plan.position}; "
-            "choose the set-up of this position, or correct the position that is wrong"
-        )
-    image = facts.machine.tables.image
-    if isinstance(daily, Radiographs):
-        agreed_table_angle(daily.images, angles.image_table_angle_deg)
-        isocentre, source = np.array(plan.isocentre_mm), "at the coordinates of the plan isocentre, where radiographs have it"
-    else:
-        isocentre, source = daily_isocentre(plan, daily, facts.machine)
-    nominal = start_pose(
-        plan_isocentre_mm=plan.isocentre_mm,
-        daily_isocentre_mm=isocentre,
-        plan_position=plan.position,
-        daily_position=daily.position,
-        table_angle_deg=angles.table_angle_deg,
-        image_table_angle_deg=angles.image_table_angle_deg,
-        image_axes=_axes_of(daily, facts.machine),
-    )
-    goal = fixed_from_plan(isocentre_mm=plan.isocentre_mm, position=plan.position, table_angle_deg=angles.table_angle_deg)
-    couch_start = None if image.pose is ImagePose.AFTER_CORRECTION and isinstance(daily, Daily) else couch_start
-    still = RigidMotion.identity(target=Frame.FIXED, source=Frame.FIXED)
-    couch_move(  # a start that does not fit the couch fails here
-        still,
-        model=facts.machine.couch,
-        reference_mm=np.zeros(3),
-        scatter_mm2=None,
-        start=couch_start,
-        table_angle_deg=angles.image_table_angle_deg,
-    )
-    intended = RigidMotion(Frame.FIXED, Frame.FIXED, np.eye(3), np.asarray(facts.scan_offset_mm, float))
-    return _Case(
-        plan=plan,
-        daily=daily,
-        facts=facts,
-        isocentre_mm=isocentre,
-        isocentre_from=source,
-        start=goal.inverse() @ intended @ goal @ nominal,
-        couch_start=couch_start,
-        angles=angles,
-        fixed_from_plan=goal,
-        points=_points_of(plan, angles.table_angle_deg, facts.protocol.tables.target, facts.protocol.tables.organs),
-    )
-
-
-def _axes_of(daily: Daily | Radiographs, machine: MachineProfile) -> ImageAxes:
-    """Radiographs stay with the room; a volume's axes are the profile's word."""
-    return ImageAxes.ROOM if isinstance(daily, Radiographs) else machine.tables.image.axes_at_table_angle
-
-
-@lru_cache(maxsize=1)
-def _points_of(plan: Plan, table_angle_deg: float, target: TargetTable, organs: OrganTable) -> JudgedPoints:
-    """The judged points of a plan; kept for the next daily image of the same plan, since structures take as long as a match."""
-    goal = fixed_from_plan(isocentre_mm=plan.isocentre_mm, position=plan.position, table_angle_deg=table_angle_deg)
-    return judged_points(plan, goal, target, organs)
-
-
-def _judge(case: _Case, matched: Matched, findings: Findings) -> _Judgement:
-    """Evidence first; tolerances only for a match that can be believed, and only the re-set-up limit where it is exceeded."""
-    tables, match = case.facts.protocol.tables, matched.match
-    beside: Findings = ()
-    if isinstance(match, RadiographMatch):
-        words, unbelievable = radiograph_words(match, tables.evidence), judge_radiographs(match, tables.evidence)
-        about_match, beside = unrestricted_findings(tables.match) + unbelievable, target_findings(tables.match)
-    else:
-        words = evidence_words(match, tables.evidence)
-        about_match, unbelievable = judge_match(matched, tables.evidence)
-    checked = FACTS_CHECKED + words
-    findings += about_match
-    record = match_record(matched, tables.evidence, None)
-    if unbelievable:
-        return _Judgement(findings, unbelievable, checked, record=record)
-    if isinstance(match, RadiographMatch) and match.in_plane is not None:
-        if not isinstance(case.daily, Radiographs):
-            raise InputError("the matcher gave the match of a radiograph for a cone-beam CT; match the image that is given")
-        if far := beyond_resetup(match.in_plane, tables.resetup):
-            return _Judgement(findings + far, far, checked + IN_PLANE_CHECKED[:1], record=record)
-        seen = partial_findings(match.in_plane, case.daily.images[0].camera(case.facts.machine.kv), tables.setup)
-        return _Judgement(findings + seen + beside, (), checked + IN_PLANE_CHECKED, record=record, partial=True)
-    proposal = _propose(case, match)
-    more, refusing = check_proposal(case.facts, proposal)
-    if refusing:
-        # What would remain after a move that is not offered is of no use to anyone.
-        named = checked + checked_words(ProposalCheck, refusing_only=True)
-        return _Judgement(findings + refusing, refusing, named, record=record)
-    target = target_record(matched, tables.evidence, np.array(proposal.match_point.position_mm))
-    named = checked + checked_words(ProposalCheck) + (("soft tissue of the target beside the match",) if target else ())
-    record = match_record(matched, tables.evidence, target)
-    beside += judge_target(target, tables.match.target_position)
-    return _Judgement(findings + more + beside, (), named, proposal, record)
-
-
-def _propose(case: _Case, match: Match) -> Proposal:
-    plan = case.plan
-    correction = correction_motion(
-        match.plan_from_daily,
-        plan_isocentre_mm=plan.isocentre_mm,
-        daily_isocentre_mm=case.isocentre_mm,
-        plan_position=plan.position,
-        daily_position=case.daily.position,
-        table_angle_deg=case.angles.table_angle_deg,
-        image_table_angle_deg=case.angles.image_table_angle_deg,
-        image_axes=_axes_of(case.daily, case.facts.machine),
-    )
-    return propose(
-        correction,
-        covariance_in_fixed(match.covariance, case.fixed_from_plan),
-        points=case.points,
-        fixed_from_plan=case.fixed_from_plan,
-        couch=case.facts.machine.couch,
-        couch_start=case.couch_start,
-        table_angle_deg=case.angles.image_table_angle_deg,
-        scan_offset_mm=case.facts.scan_offset_mm,
-    )
-
-
-def _answer(
-    case: _Case, judgement: _Judgement, *, device: str, seconds: Mapping[str, float] | None = None, match: Match | None = None
-) -> Answer:
-    """An accepted answer where there is a proposal, else a refused one, which carries none of it."""
-    facts, proposal = case.facts, judgement.proposal
-    outcome = Outcome.PARTIAL if judgement.partial else Outcome.REFUSED if proposal is None else Outcome.ACCEPTED
-    files = tuple(image.source for image in case.daily.images) if isinstance(case.daily, Radiographs) else ()
-    return Answer(
-        outcome=outcome,
-        reason=" ".join(finding.sentence for finding in judgement.refusing) or _held(judgement),
-        radiographs=radiographs_answer(match, files, believed=judgement.partial) if isinstance(match, RadiographMatch) else None,
-        modality=RADIOGRAPHS if isinstance(case.daily, Radiographs) else CONE_BEAM,
-        verdict=verdict(outcome, judgement.findings),
-        plan_from_daily=match.plan_from_daily if match and proposal else None,
-        correction=proposal.correction if proposal else None,
-        couch=proposal.couch if proposal else None,
-        match_point=proposal.match_point if proposal else None,
-        residuals=proposal.residuals if proposal else None,
-        findings=judgement.findings,
-        evidence=match.evidence if match else None,
-        checked=judgement.checked,
-        start=case.start,
-        plan_isocentre_mm=_point(case.plan.isocentre_mm),
-        daily_isocentre_mm=_point(case.isocentre_mm),
-        daily_isocentre_from=case.isocentre_from,
-        position=case.plan.position,
-        table_angle_deg=case.angles.table_angle_deg,
-        image_table_angle_deg=case.angles.image_table_angle_deg,
-        table_angle_from=case.angles.planned_by,
-        scan_offset_mm=facts.scan_offset_mm,
-        machine=facts.machine.name,
-        protocol=facts.protocol.name,
-        calibration=(facts.machine.file.words, facts.protocol.file.words),
-        research=facts.machine.research or facts.protocol.research,
-        device=device,
-        seconds=dict(seconds or {}),
-        plan_fingerprint=case.plan.fingerprint,
-        match=judgement.record,
-    )
-
-
-def _held(judgement: _Judgement) -> str:
-    """Why the match was not refused."""
-    if judgement.partial:
-        return "One radiograph does not show the depth."
-    return BY_HAND if judgement.record.manual else BELIEVED
-
-
-def _point(point_mm: NDArray[np.float64]) -> Shift:
-    x, y, z = point_mm.tolist()
-    return x, y, z
+        judgement = judge(case, matched, known)
+    return conclude(case, judgement, device=used, seconds=stages.seconds, match=matched.match)

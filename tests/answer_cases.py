@@ -30,6 +30,16 @@ GOOD = Evidence(
     samples=20_000,
     iterations=12,
     converged=True,
+    swap_difference_mm=0.1,
+    second_metric_offset_mm=0.4,
+    second_metric=0.7,
+    rival_margin=0.5,
+    vertebra_score=0.8,
+    vertebra_margin=0.4,
+    mirror_margin=0.5,
+    stretch=0.004,
+    region_residual_mm=0.8,
+    identity=0.9,
 )
 
 

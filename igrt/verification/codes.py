@@ -51,7 +51,37 @@ CODES: Mapping[str, Code] = {
     "evidence_leave_one_out": Code(
         "Without one of the radiographs the match would lie elsewhere", "Check that all radiographs are of one moment and of this patient"
     ),
+    "evidence_identity": Code(
+        "The image does not show the patient of the plan", "Check who lies on the couch and which plan is loaded; nobody can set this aside"
+    ),
+    "evidence_mirror": Code(
+        "The image is as much or more like the plan when it is mirrored left to right",
+        "Check the patient's position on the couch and in the image file; nobody can set this aside",
+    ),
+    "evidence_stretch": Code(
+        "The image differs from the plan in size",
+        "Check voxel spacing of the image file and who lies on the couch; nobody can set this aside",
+    ),
+    "evidence_vertebra": Code(
+        "A vertebra above or below the planned one fits as well or better",
+        "Count the vertebrae on the pictures side by side; set the patient up again or image a longer field",
+    ),
+    "evidence_regions": Code(
+        "Parts of the anatomy disagree too much for one correction to fit", "Look at posture and immobilisation; set the patient up again"
+    ),
+    "evidence_second_metric": Code(
+        "Another way of comparing the images places the patient elsewhere", "Look at the overlays for artefacts; image again"
+    ),
+    "evidence_swap": Code("The match the other way round ends elsewhere", "Look at the overlays for artefacts; image again"),
+    "evidence_rival": Code(
+        "Another position of the patient fits the images almost as well",
+        "Use a larger field of view, or set the patient up closer to the plan",
+    ),
     # How it was matched.
+    "anatomy_changed": Code(
+        "A part of the anatomy lies elsewhere than the rest of it says",
+        "Look at that part on the overlays; set the posture up again, or let the physician decide",
+    ),
     "match_restricted": Code(
         "Only a part of the anatomy was matched, or not all motions were sought", "Know what the correction rests on; look at the rest"
     ),

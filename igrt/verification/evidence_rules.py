@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from igrt.registration.match import Evidence, Match
-from igrt.registration.options import Freedom, MatchOptions
+from igrt.registration.options import Freedom
+from igrt.registration.projection import RadiographMatch
+from igrt.verification import evidence_sentences as sentences
 from igrt.verification.codes import found
+from igrt.verification.evidence_rule import UNBELIEVABLE, Rule
+from igrt.verification.figures import figure
 from igrt.verification.findings import Finding, Level
 from igrt.verification.protocol import EvidenceTable
 
@@ -22,31 +26,99 @@ COVARIANCE_ROUNDING = 1e-9
 WHOLE_SIMILARITY_MIN = 0.4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """A row: `value` must lie at or above (`at_least`) or at or below the limit, which the protocol gives."""
-
-    code: str
-    what: str
-    value: Callable[[Evidence], float]
-    limit: Callable[[EvidenceTable], float]
-    unit: str = ""
-    at_least: bool = True
-    applies: Callable[[MatchOptions], bool] = lambda _options: True
-
-    def holds(self, evidence: Evidence, table: EvidenceTable) -> bool:
-        """False for NaN."""
-        value, limit = self.value(evidence), self.limit(table)
-        return value >= limit if self.at_least else value <= limit
-
-    def words(self, evidence: Evidence, table: EvidenceTable) -> str:
-        """Such as `overlap 0.98 (at least 0.60)`."""
-        bound = "at least" if self.at_least else "at most"
-        unit = f" {self.unit}" if self.unit else ""
-        return f"{self.what} {_figure(self.value(evidence))}{unit} ({bound} {_figure(self.limit(table))}{unit})"
+def _has_shifts(match: Match) -> bool:
+    return match.options.freedom is not Freedom.ROTATIONS
 
 
+def _has_turns(match: Match) -> bool:
+    return match.options.freedom is not Freedom.TRANSLATIONS
+
+
+def _of_a_volume(match: Match) -> bool:
+    return not isinstance(match, RadiographMatch)
+
+
+def _of_all(match: Match) -> bool:
+    """A cone-beam CT of which everything was matched in every motion: another answer can be told from a part that is free to differ."""
+    return _of_a_volume(match) and not match.options.restricted and match.options.freedom is Freedom.SIX
+
+
+# In the order in which what does not hold is told: what a therapist can see first.
 RULES: tuple[Rule, ...] = (
+    Rule(
+        code="evidence_identity",
+        what="identity of the patient",
+        value=lambda e: e.identity,
+        limit=lambda t: t.identity_min,
+        applies=_of_a_volume,
+        override=False,
+        sentence=sentences.another_patient,
+    ),
+    Rule(
+        code="evidence_mirror",
+        what="lead over the image mirrored left to right",
+        value=lambda e: e.mirror_margin,
+        limit=lambda t: t.mirror_margin_min,
+        applies=_of_a_volume,
+        override=False,
+        sentence=sentences.mirrored,
+    ),
+    Rule(
+        code="evidence_stretch",
+        what="stretch of the image against the plan",
+        value=lambda e: e.stretch,
+        limit=lambda t: t.stretch_max,
+        at_least=False,
+        applies=_of_a_volume,
+        override=False,
+        sentence=sentences.stretched,
+    ),
+    Rule(
+        code="evidence_vertebra",
+        what="lead over the vertebrae above and below",
+        value=lambda e: e.vertebra_margin,
+        limit=lambda t: t.vertebra_margin_min,
+        applies=_of_a_volume,
+        sentence=sentences.another_vertebra,
+    ),
+    Rule(
+        code="evidence_regions",
+        what="disagreement of parts of the anatomy",
+        value=lambda e: e.region_residual_mm,
+        limit=lambda t: t.region_residual_max_mm,
+        unit="mm",
+        at_least=False,
+        applies=_of_all,
+        sentence=sentences.not_rigid,
+    ),
+    Rule(
+        code="evidence_second_metric",
+        what="distance to where another measure of likeness sees the patient",
+        value=lambda e: e.second_metric_offset_mm,
+        limit=lambda t: t.second_metric_offset_max_mm,
+        unit="mm",
+        at_least=False,
+        applies=_of_all,
+        sentence=sentences.second_metric_elsewhere,
+    ),
+    Rule(
+        code="evidence_swap",
+        what="difference to the match with plan and image exchanged",
+        value=lambda e: e.swap_difference_mm,
+        limit=lambda t: t.swap_difference_max_mm,
+        unit="mm",
+        at_least=False,
+        applies=_of_all,
+        sentence=sentences.swap_elsewhere,
+    ),
+    Rule(
+        code="evidence_rival",
+        what="lead over the best other position",
+        value=lambda e: e.rival_margin,
+        limit=lambda t: t.rival_margin_min,
+        applies=_of_all,
+        sentence=sentences.another_position,
+    ),
     Rule(
         code="evidence_overlap",
         what="overlap of the daily anatomy with the planning CT",
@@ -61,7 +133,7 @@ RULES: tuple[Rule, ...] = (
         value=lambda e: e.second_start_offset_mm,
         limit=lambda t: t.second_start_offset_min_mm,
         unit="mm",
-        applies=lambda options: options.freedom is not Freedom.ROTATIONS,
+        applies=_has_shifts,
     ),
     Rule(
         code="evidence_second_start_offset",
@@ -69,7 +141,7 @@ RULES: tuple[Rule, ...] = (
         value=lambda e: e.second_start_offset_deg,
         limit=lambda t: t.second_start_offset_min_deg,
         unit="°",
-        applies=lambda options: options.freedom is not Freedom.TRANSLATIONS,
+        applies=_has_turns,
     ),
     Rule(
         code="evidence_second_start",
@@ -105,6 +177,10 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+# What nobody sets aside.
+FINAL = frozenset(rule.code for rule in RULES if not rule.override)
+
+
 def judge_evidence(match: Match, table: EvidenceTable) -> tuple[Finding, ...]:
     """Stop-level findings, one for each rule that does not hold; empty where the match is accepted."""
     evidence = match.evidence
@@ -120,36 +196,35 @@ def judge_evidence(match: Match, table: EvidenceTable) -> tuple[Finding, ...]:
         unbelievable.append(found("evidence_not_converged", "The registration did not settle on a pose.", level=Level.STOP))
     if match.whole_similarity is not None and not match.whole_similarity >= WHOLE_SIMILARITY_MIN:
         unbelievable.append(_another_body(match.whole_similarity))
-    rules = [rule for rule in RULES if rule.applies(match.options)]
-    return (*unbelievable, *(_finding(rule, evidence, table) for rule in rules if not rule.holds(evidence, table)))
+    rules = [rule for rule in RULES if rule.applies(match)]
+    return (*(rule.finding(match, table) for rule in rules if not rule.holds(evidence, table)), *unbelievable)
+
+
+def may_be_set_aside(refusing: Iterable[Finding]) -> bool:
+    """Whether a pose set by hand may take the place of a match that these findings refuse."""
+    return not any(finding.code in FINAL for finding in refusing)
+
+
+def reason_of(refusing: Iterable[Finding]) -> str:
+    """Why it is refused: what a therapist can see, then all that names a measure alone, as one sentence."""
+    sentences = [finding.sentence for finding in refusing]
+    measures = [sentence.removeprefix(UNBELIEVABLE).removesuffix(".") for sentence in sentences if sentence.startswith(UNBELIEVABLE)]
+    told = [sentence for sentence in sentences if not sentence.startswith(UNBELIEVABLE)]
+    return " ".join([*told, *([f"{UNBELIEVABLE}{'; '.join(measures)}."] if measures else [])])
 
 
 def evidence_words(match: Match, table: EvidenceTable) -> tuple[str, ...]:
     """Each rule with what was measured and its limit, for the list of what was checked."""
-    words = [rule.words(match.evidence, table) for rule in RULES if rule.applies(match.options)]
+    words = [rule.words(match.evidence, table) for rule in RULES if rule.applies(match)]
     if match.whole_similarity is not None:
-        words.append(f"similarity of the whole body {_figure(match.whole_similarity)} (at least {_figure(WHOLE_SIMILARITY_MIN)})")
-    return (*words, f"converged: {'yes' if match.evidence.converged else 'no'}")
+        words.append(f"similarity of the whole body {figure(match.whole_similarity)} (at least {figure(WHOLE_SIMILARITY_MIN)})")
+    return (*words, f"converged: {'yes' if match.evidence.converged else 'no'}", f"limits set by: {table.derived_by}")
 
 
 def _another_body(similarity: float) -> Finding:
     finite = math.isfinite(similarity)
-    sentence = (
-        f"The match cannot be believed: similarity of the whole body {_figure(similarity)} (at least {_figure(WHOLE_SIMILARITY_MIN)})."
-    )
+    sentence = f"{UNBELIEVABLE}similarity of the whole body {figure(similarity)} (at least {figure(WHOLE_SIMILARITY_MIN)})."
     return found("evidence_whole", sentence, level=Level.STOP, value=similarity if finite else None, limit=WHOLE_SIMILARITY_MIN)
-
-
-def _finding(rule: Rule, evidence: Evidence, table: EvidenceTable) -> Finding:
-    value = rule.value(evidence)
-    return found(
-        rule.code,
-        f"The match cannot be believed: {rule.words(evidence, table)}.",
-        level=Level.STOP,
-        value=value if math.isfinite(value) else None,
-        limit=rule.limit(table),
-        unit=rule.unit,
-    )
 
 
 def _numbers(evidence: Evidence) -> list[tuple[str, tuple[float, ...]]]:
@@ -167,9 +242,3 @@ def _is_covariance(covariance: NDArray[np.float64]) -> bool:
     scale = max(float(np.trace(covariance)), 0.0)
     symmetric = float(np.abs(covariance - covariance.T).max()) <= COVARIANCE_ROUNDING * scale
     return symmetric and scale > 0 and float(np.linalg.eigvalsh(covariance)[0]) >= -COVARIANCE_ROUNDING * scale
-
-
-def _figure(value: float) -> str:
-    if not math.isfinite(value):
-        return "not a number"
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"

@@ -15,6 +15,13 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+class Override(StrEnum):
+    """What a person may do about a refusal: judge a pose of their own instead, or nothing."""
+
+    MANUAL_POSE = "manual pose"
+    NONE = "none"
+
+
 class Level(StrEnum):
     """What a finding asks for: to be known, to be looked at, or to stop."""
 
@@ -56,6 +63,11 @@ _VERDICTS = {
     Verdict.CAUTION: (1, Priority.LOW),
     Verdict.STOP: (2, Priority.MEDIUM),
     Verdict.REFUSED: (3, Priority.HIGH),
+}
+# What a refusal says of the way that it leaves open.
+OVERRIDE_WORDS = {
+    Override.MANUAL_POSE: "A pose set by hand may take its place, and is judged too.",
+    Override.NONE: "No pose set by hand sets this aside.",
 }
 EXIT_BAD_INPUT = 4
 EXIT_DEFECT = 5

@@ -19,10 +19,10 @@ from igrt.registration.preparation import PreparedDaily, PreparedPlan, prepare_d
 from igrt.registration.rigid import match_at, match_near, match_rigid
 from igrt.verification.codes import found
 from igrt.verification.correction import whole_angle_deg
-from igrt.verification.evidence_rules import judge_evidence
+from igrt.verification.evidence_rules import FINAL, judge_evidence, reason_of
 from igrt.verification.findings import Finding, Level
 from igrt.verification.protocol import EvidenceTable, TargetPositionTable
-from igrt.verification.record import AutomaticRecord, MatchRecord, TargetRecord
+from igrt.verification.record import AutomaticRecord, HypothesisRecord, MatchRecord, TargetRecord
 from igrt.verification.stages import Stages
 
 # What tells of a small part whether its place is known; similarity and observability are of whole bodies.
@@ -87,7 +87,7 @@ def judge_match(matched: Matched, table: EvidenceTable) -> tuple[tuple[Finding, 
     """Findings about the match, and those of them that refuse it.
 
     What an automatic match lacks refuses it. A pose set by hand is accepted, for someone answers for it, but never better than its
-    evidence: what it lacks is a finding of level stop.
+    evidence: what it lacks is a finding of level stop. What nobody may set aside refuses it too.
     """
     unbelievable = judge_evidence(matched.match, table)
     if matched.automatic is None:
@@ -99,7 +99,8 @@ def judge_match(matched: Matched, table: EvidenceTable) -> tuple[tuple[Finding, 
         f"from where the registration ended, which {ended}."
     )
     by_hand = found("match_manual", sentence, level=Level.WARN, value=record.difference_mm, unit="mm")
-    return (by_hand, *_restricted(matched.match), *unbelievable), ()
+    final = tuple(finding for finding in unbelievable if finding.code in FINAL)
+    return (by_hand, *_restricted(matched.match), *unbelievable), final
 
 
 def _restricted(match: Match) -> tuple[Finding, ...]:
@@ -118,7 +119,7 @@ def automatic_record(matched: Matched, automatic: Match, table: EvidenceTable) -
     """The automatic match beside the one made by hand."""
     between = matched.match.plan_from_daily @ automatic.plan_from_daily.inverse()
     moved_mm = largest_displacement_mm(automatic.plan_from_daily, matched.match.plan_from_daily, matched.isocentre_mm)
-    reason = " ".join(finding.sentence for finding in judge_evidence(automatic, table))
+    reason = reason_of(judge_evidence(automatic, table))
     return AutomaticRecord(
         difference_mm=moved_mm, difference_deg=whole_angle_deg(between.rotation), reason=reason, evidence=automatic.evidence
     )
@@ -136,7 +137,7 @@ def target_record(matched: Matched, table: EvidenceTable, centroid_mm: NDArray[n
         region=target.options.region_words,
         shift_mm=None if lacking else (x, y, z),
         distance_mm=None if lacking else math.hypot(x, y, z),
-        reason=" ".join(finding.sentence for finding in lacking),
+        reason=reason_of(lacking),
         evidence=target.evidence,
     )
 
@@ -164,4 +165,6 @@ def match_record(matched: Matched, table: EvidenceTable, target: TargetRecord | 
         whole_similarity=match.whole_similarity,
         automatic=None if matched.automatic is None else automatic_record(matched, matched.automatic, table),
         target=target,
+        hypotheses=tuple(HypothesisRecord(levels=h.levels, score=h.score) for h in match.hypotheses),
+        regions=match.regions,
     )

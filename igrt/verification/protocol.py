@@ -127,6 +127,45 @@ class EvidenceTable(Table, frozen=True):
         Meta(description="Curvature of the cost at the pose, least motion over clearest, turns as mm at 80 mm: 0 where one is not seen"),
     ]
     samples_min: Annotated[int, Meta(ge=1, le=10_000_000, description="Least number of samples that the match rests on")]
+    swap_difference_max_mm: Annotated[
+        float,
+        Meta(gt=0, le=10, description="Largest distance within 80 mm of the isocentre to the match with plan and image exchanged (mm)"),
+    ]
+    second_metric_offset_max_mm: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=20,
+            description="Largest distance within 80 mm to where another measure of likeness, of grey values, sees the patient (mm)",
+        ),
+    ]
+    rival_margin_min: Annotated[
+        float, Meta(ge=0, le=10, description="Least lead over the best other position, as a share of the cost of a sample")
+    ]
+    vertebra_margin_min: Annotated[
+        float, Meta(ge=0, le=2, description="Least lead in score over the best match one or two vertebrae up or down")
+    ]
+    mirror_margin_min: Annotated[
+        float, Meta(ge=0, le=2, description="Least lead in score over the daily image mirrored left to right; nobody can set it aside")
+    ]
+    stretch_max: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=0.5,
+            description="Largest share by which the anatomy may be longer or shorter than planned; nobody can set it aside",
+        ),
+    ]
+    region_residual_max_mm: Annotated[
+        float, Meta(gt=0, le=50, description="Largest disagreement of parts of the anatomy with one rigid pose; beyond it, refused (mm)")
+    ]
+    region_residual_mm: Tolerance
+    identity_min: Annotated[
+        float, Meta(ge=-1, le=1, description="Least identity: how surely this is the patient of the plan; nobody can set it aside")
+    ]
+    derived_by: Annotated[
+        str, Meta(min_length=1, description="The run that set these limits, as one sentence; shown with what was checked")
+    ]
 
 
 class ReleaseTable(Table, frozen=True):
@@ -241,11 +280,19 @@ def protocol_of(file: CalibrationFile) -> Protocol:
             list(tables.match.structures),
             f'does not go with region = "{tables.match.region}"; give both or none',
         )
+    evidence = tables.evidence
+    if not evidence.region_residual_mm.stop <= evidence.region_residual_max_mm:
+        raise reject(
+            file.path,
+            "evidence.region_residual_max_mm",
+            evidence.region_residual_max_mm,
+            f"lies below region_residual_mm.stop = {evidence.region_residual_mm.stop:g}; what refuses comes after what stops",
+        )
     return Protocol(file, tables)
 
 
 def _tolerances(tables: ProtocolTables) -> list[tuple[str, Tolerance]]:
-    named = [(table, field) for table in ("setup", "axis", "residual") for field in getattr(tables, table).__struct_fields__]
+    named = [(table, field) for table in ("setup", "axis", "residual", "evidence") for field in getattr(tables, table).__struct_fields__]
     found = [(f"{table}.{field}", getattr(getattr(tables, table), field)) for table, field in named]
     target = tables.match.target_position
     found += [("match.target_position.tolerance_mm", target.tolerance_mm)] if target else []

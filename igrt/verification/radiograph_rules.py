@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,8 +17,24 @@ from igrt.verification.evidence_rules import evidence_words, judge_evidence
 from igrt.verification.findings import Finding, Level
 from igrt.verification.protocol import EvidenceTable, MatchTable, ResetupTable, SetupTable
 
+
+class RadiographLimits(NamedTuple):
+    """What a match of radiographs must show: keys of the protocol's `[evidence]` on the radiographs' own scale."""
+
+    overlap_min: float
+    similarity_min: float
+    inliers_min: float
+    second_start_offset_min_mm: float
+    second_start_offset_min_deg: float
+    second_start_difference_max_mm: float
+    translation_sd_max_mm: float
+    rotation_sd_max_deg: float
+    observability_min: float
+    samples_min: int
+
+
 # Properties of the registration, not of a site: docs/decisions/radiograph-match.md has what right and wrong matches show.
-EVIDENCE = EvidenceTable(
+EVIDENCE = RadiographLimits(
     overlap_min=0.5,
     similarity_min=0.8,
     inliers_min=0.5,
@@ -29,6 +46,7 @@ EVIDENCE = EvidenceTable(
     observability_min=0.015,
     samples_min=2000,
 )
+DERIVED_BY = "docs/decisions/radiograph-match.md, and the protocol where it is stricter"
 LEAVE_ONE_OUT_MAX_MM = 1.0
 # What a partial answer adds to the list of what was checked.
 IN_PLANE_CHECKED = ("re-set-up limit within the radiograph's plane", "set-up shift and turn within the radiograph's plane")
@@ -64,18 +82,18 @@ def radiographs_answer(match: RadiographMatch, files: tuple[str, ...], *, believ
 
 
 def evidence_table(site: EvidenceTable) -> EvidenceTable:
-    """`EVIDENCE`, tightened where the protocol is stricter in what radiographs share with cone-beam images.
+    """The protocol's table with `EVIDENCE` in it, tightened where the protocol is stricter in what radiographs share with cone-beam images.
 
     Similarity, overlap, inliers and the second start's distance stay: radiographs are compared on a scale of their own.
     """
-    return msgspec.structs.replace(
-        EVIDENCE,
+    stricter = EVIDENCE._replace(
         second_start_difference_max_mm=min(EVIDENCE.second_start_difference_max_mm, site.second_start_difference_max_mm),
         translation_sd_max_mm=min(EVIDENCE.translation_sd_max_mm, site.translation_sd_max_mm),
         rotation_sd_max_deg=min(EVIDENCE.rotation_sd_max_deg, site.rotation_sd_max_deg),
         observability_min=max(EVIDENCE.observability_min, site.observability_min),
         samples_min=max(EVIDENCE.samples_min, site.samples_min),
     )
+    return msgspec.structs.replace(site, **stricter._asdict(), derived_by=DERIVED_BY)
 
 
 def judge_radiographs(match: RadiographMatch, site: EvidenceTable) -> tuple[Finding, ...]:

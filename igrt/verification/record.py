@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from igrt.errors import InputError
-from igrt.geometry.motion import Frame, RigidMotion
+from igrt.geometry.motion import RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import Correction
-from igrt.registration.match import Evidence
+from igrt.registration.match import Evidence, RegionResidual
+from igrt.verification.compared import Compared
 from igrt.verification.correction import CouchAnswer, MatchPoint, PointResidual
-from igrt.verification.findings import Finding, Outcome, Verdict
+from igrt.verification.findings import Finding, Outcome, Override, Verdict
 from igrt.verification.radiograph_rules import RadiographsAnswer
+from igrt.verification.record_json import correction_json, couch_json, evidence_json, evidence_of, matrix_json, motion_of, part_of, plain
 from igrt.verification.verdict import verdict as verdict_of
 
 VERSION = "igrt-answer/1"
@@ -52,6 +52,17 @@ class TargetRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HypothesisRecord:
+    """How well the image fits where it would show the vertebra `levels` above (+, towards the head) or below (-) the planned one.
+
+    `score` is that of `Evidence.vertebra_score`. Where it would lie stays out: what is not the answer is nothing to move by.
+    """
+
+    levels: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MatchRecord:
     """What the match looked at, and what lies beside it."""
 
@@ -63,6 +74,24 @@ class MatchRecord:
     whole_similarity: float | None = None
     automatic: AutomaticRecord | None = None
     target: TargetRecord | None = None
+    hypotheses: tuple[HypothesisRecord, ...] = ()
+    regions: tuple[RegionResidual, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The key `match` of an answer's JSON."""
+        table: dict[str, Any] = plain(self)
+        for name, part in (("automatic", self.automatic), ("target", self.target)):
+            if part is not None:
+                table[name]["evidence"] = evidence_json(part.evidence)
+        return table
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> MatchRecord:
+        """As `to_json` wrote it; the default where an earlier igrt wrote none."""
+        nested = {name: table.get(name) for name in ("automatic", "target")}
+        whole = {name: None if part is None else {**part, "evidence": evidence_of(part["evidence"])} for name, part in nested.items()}
+        record: MatchRecord = part_of({**table, **whole}, MatchRecord)
+        return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,7 +100,8 @@ class Answer:
 
     Only an accepted match carries `plan_from_daily` (LPS mm, p_plan = M p_daily), `correction` (IEC fixed axes about the
     isocentre), `couch`, `match_point` and `residuals`: in any other answer all five are None. `start` is the pose at which
-    nothing is wrong with the set-up, where the registration began. ValueError where an answer contradicts itself.
+    nothing is wrong with the set-up, where the registration began. `override` is there in a refused answer alone: the way that is left to
+    a person. `compared` is for pictures and stays out of the JSON. ValueError where an answer contradicts itself.
     """
 
     outcome: Outcome
@@ -104,6 +134,8 @@ class Answer:
     modality: str = CONE_BEAM
     match: MatchRecord = MatchRecord()
     radiographs: RadiographsAnswer | None = None
+    override: Override | None = None
+    compared: Compared | None = None
 
     def __post_init__(self) -> None:
         present = [name for name in PROPOSAL_FIELDS if getattr(self, name) is not None]
@@ -112,22 +144,25 @@ class Answer:
             raise ValueError(
                 f"an answer that is {self.outcome} carries {present or 'nothing'}; it must carry {expected or 'nothing'} of a proposal"
             )
+        if (self.override is None) is (self.outcome is Outcome.REFUSED):
+            raise ValueError(f"an answer that is {self.outcome} has override {self.override}; a refused one alone says which way is left")
         if self.verdict is not verdict_of(self.outcome, self.findings):
             raise ValueError(f"verdict is {self.verdict}; outcome and findings make it {verdict_of(self.outcome, self.findings)}")
 
     def to_json(self) -> dict[str, Any]:
         """The public object of `igrt verify --json`: plain values, no NaN; see docs/json.md for every key."""
-        same = {name: plain(getattr(self, name)) for name in _SAME_IN_JSON}
+        same = {name: plain(getattr(self, name)) for name in _SAME_IN_JSON} | {"evidence": evidence_json(self.evidence)}
         return {
             "version": VERSION,
             "notice": NOTICE,
             **{name: same[name] for name in ("outcome", "reason", "verdict", "research")},
-            "plan_from_daily": _matrix(self.plan_from_daily),
-            "correction": _with_words(self.correction),
-            "couch": _couch(self.couch),
+            "override": plain(self.override),
+            "plan_from_daily": matrix_json(self.plan_from_daily),
+            "correction": correction_json(self.correction),
+            "couch": couch_json(self.couch),
             "residuals_mm": None if self.residuals is None else {residual.name: plain(residual) for residual in self.residuals},
-            "start_plan_from_daily": _matrix(self.start),
-            "match": plain(self.match),
+            "start_plan_from_daily": matrix_json(self.start),
+            "match": self.match.to_json(),
             "radiographs": plain(self.radiographs),
             **same,
         }
@@ -139,18 +174,20 @@ class Answer:
             raise InputError(f"the answer's version is {tables.get('version')!r}; this igrt reads {VERSION!r}")
         try:
             same = {
-                name: _part(_with_nan(tables[name]) if name == "evidence" else tables[name], kind) for name, kind in _SAME_IN_JSON.items()
+                name: part_of(evidence_of(tables[name]) if name == "evidence" else tables[name], kind)
+                for name, kind in _SAME_IN_JSON.items()
             }
-            matched = _match(tables.get("match", {}))
+            refused = same["outcome"] is Outcome.REFUSED  # an earlier igrt did not say which way is left
             residuals = tables["residuals_mm"]
             return cls(
-                plan_from_daily=_motion(tables["plan_from_daily"]),
-                correction=_part(tables["correction"], Correction | None),
-                couch=_part(tables["couch"], CouchAnswer | None),
-                residuals=None if residuals is None else _part(list(residuals.values()), tuple[PointResidual, ...]),
-                radiographs=_part(tables.get("radiographs"), RadiographsAnswer | None),
-                start=RigidMotion.from_matrix(tables["start_plan_from_daily"], target=Frame.PLAN, source=Frame.DAILY),
-                match=matched,
+                plan_from_daily=None if tables["plan_from_daily"] is None else motion_of(tables["plan_from_daily"]),
+                correction=part_of(tables["correction"], Correction | None),
+                couch=part_of(tables["couch"], CouchAnswer | None),
+                residuals=None if residuals is None else part_of(list(residuals.values()), tuple[PointResidual, ...]),
+                radiographs=part_of(tables.get("radiographs"), RadiographsAnswer | None),
+                start=motion_of(tables["start_plan_from_daily"]),
+                match=MatchRecord.from_json(tables.get("match", {})),
+                override=part_of(tables.get("override", Override.NONE if refused else None), Override | None),
                 **same,
             )
         except (KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as problem:
@@ -183,57 +220,3 @@ _SAME_IN_JSON: Mapping[str, Any] = {
     "plan_fingerprint": str,
     "modality": str,
 }
-
-
-def plain(value: object) -> Any:
-    """The value in the types of JSON; a number that is not finite becomes None, for JSON has none."""
-    return _finite(msgspec.to_builtins(value))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def _with_nan(evidence: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Evidence as it was before `_finite`: only a number can be None there."""
-    if evidence is None:
-        return None
-    return {
-        name: [math.nan if inner is None else inner for inner in value] if isinstance(value, list) else math.nan if value is None else value
-        for name, value in evidence.items()
-    }
-
-
-def _match(table: Mapping[str, Any]) -> MatchRecord:
-    """As written; the default where an earlier igrt wrote none."""
-    nested = {name: table.get(name) for name in ("automatic", "target")}
-    whole = {
-        name: None if part is None else {**part, "evidence": part["evidence"] and _with_nan(part["evidence"])}
-        for name, part in nested.items()
-    }
-    record: MatchRecord = _part({**table, **whole}, MatchRecord)
-    return record
-
-
-def _matrix(motion: RigidMotion | None) -> list[list[float]] | None:
-    return None if motion is None else [[float(value) for value in row] for row in motion.matrix]
-
-
-def _motion(matrix: object) -> RigidMotion | None:
-    return None if matrix is None else RigidMotion.from_matrix(np.asarray(matrix, float), target=Frame.PLAN, source=Frame.DAILY)
-
-
-def _with_words(correction: Correction | None) -> dict[str, Any] | None:
-    return None if correction is None else {"axes": "fixed", **plain(correction), "words": list(correction.words())}
-
-
-def _couch(couch: CouchAnswer | None) -> dict[str, Any] | None:
-    return None if couch is None else {**plain(couch), "made": _with_words(couch.made)}
-
-
-def _part(value: object, kind: Any) -> Any:
-    return msgspec.convert(value, kind, strict=True)

@@ -1,5 +1,6 @@
 """Two small volume files of one anatomy, the second shifted, and a matcher that finds what a test wants."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import SimpleITK
 
 import igrt.answer
 from igrt.geometry.motion import Frame, RigidMotion
-from igrt.registration.match import Evidence, Match
+from igrt.registration.match import Match
+from tests.answer_cases import GOOD
 
 
 def write_ball(path: Path, *, centre_mm: tuple[float, float, float]) -> Path:
@@ -41,20 +43,7 @@ def found(monkeypatch):
     real = igrt.answer.verify
 
     def arrange(shift_mm: tuple[float, float, float], second_start_difference_mm: float = 0.02) -> None:
-        evidence = Evidence(
-            overlap=0.97,
-            similarity=0.85,
-            inliers=0.95,
-            second_start_offset_mm=25.0,
-            second_start_offset_deg=6.0,
-            second_start_difference_mm=second_start_difference_mm,
-            translation_sd_mm=(0.02, 0.02, 0.03),
-            rotation_sd_deg=(0.02, 0.03, 0.02),
-            observability=0.2,
-            samples=50_000,
-            iterations=40,
-            converged=True,
-        )
+        evidence = replace(GOOD, similarity=0.85, second_start_difference_mm=second_start_difference_mm)
         pose = RigidMotion(Frame.PLAN, Frame.DAILY, np.eye(3), np.array(shift_mm))
         match = Match(plan_from_daily=pose, covariance=np.diag([4e-4] * 3 + [1e-7] * 3), evidence=evidence)
         monkeypatch.setattr(igrt.answer, "verify", lambda *images, **settings: real(*images, **settings, matcher=lambda *_: match))

@@ -1,5 +1,6 @@
 """A small plan, its daily image and the public JSON of an answer, for pages."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from igrt.geometry.grid import Grid
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.images.records import Daily, Plan, PlanIdentity, Structure, StructureKind
-from igrt.registration.match import Evidence, Match
+from igrt.registration.match import Match
+from tests.answer_cases import GOOD
 
 NAME = "Müller^Jörg <script>alert('x')</script>"
 
@@ -62,20 +64,7 @@ def start() -> RigidMotion:
 
 
 def match(shift_mm: tuple[float, float, float], *, second_start_difference_mm: float = 0.02) -> Match:
-    evidence = Evidence(
-        overlap=0.97,
-        similarity=0.85,
-        inliers=0.95,
-        second_start_offset_mm=25.0,
-        second_start_offset_deg=6.0,
-        second_start_difference_mm=second_start_difference_mm,
-        translation_sd_mm=(0.02, 0.02, 0.03),
-        rotation_sd_deg=(0.02, 0.03, 0.02),
-        observability=0.2,
-        samples=50_000,
-        iterations=40,
-        converged=True,
-    )
+    evidence = replace(GOOD, similarity=0.85, second_start_difference_mm=second_start_difference_mm)
     pose = RigidMotion(Frame.PLAN, Frame.DAILY, np.eye(3), np.array(shift_mm))
     return Match(plan_from_daily=pose, covariance=np.diag([4e-4] * 3 + [1e-7] * 3), evidence=evidence)
 

@@ -10,7 +10,7 @@ import pytest
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.projection import InPlane, RadiographMatch, ViewEvidence
 from igrt.verification.findings import Level
-from igrt.verification.protocol import MatchTable, ResetupTable, SetupTable, TargetPositionTable, Tolerance
+from igrt.verification.protocol import MatchTable, ResetupTable, SetupTable, TargetPositionTable, Tolerance, load_protocol
 from igrt.verification.radiograph_rules import (
     EVIDENCE,
     LEAVE_ONE_OUT_MAX_MM,
@@ -27,6 +27,7 @@ from igrt.verification.radiograph_rules import (
 from tests.answer_cases import GOOD
 from tests.radiograph_cases import camera
 
+SITE = load_protocol().tables.evidence
 RIGHT = dataclasses.replace(GOOD, similarity=0.94)
 PLANE = InPlane(across_mm=3.0, along_mm=-4.0, turn_deg=1.0, across_sd_mm=0.1, along_sd_mm=0.2, turn_sd_deg=0.05)
 VIEWS = (ViewEvidence(0.0, 0.95, 1.0, 0.05), ViewEvidence(90.0, 0.94, 1.0, 0.04))
@@ -48,8 +49,8 @@ def codes(findings) -> list[str]:
 
 
 def test_a_right_pair_is_believed() -> None:
-    assert judge_radiographs(match(), EVIDENCE) == ()
-    assert radiograph_words(match(), EVIDENCE)[-1] == f"move without one of the images 0.1 mm (at most {LEAVE_ONE_OUT_MAX_MM:g} mm)"
+    assert judge_radiographs(match(), SITE) == ()
+    assert radiograph_words(match(), SITE)[-1] == f"move without one of the images 0.1 mm (at most {LEAVE_ONE_OUT_MAX_MM:g} mm)"
 
 
 @pytest.mark.parametrize(
@@ -66,14 +67,14 @@ def test_a_right_pair_is_believed() -> None:
     ],
 )
 def test_every_rule_refuses(change, code) -> None:
-    findings = judge_radiographs(match(dataclasses.replace(RIGHT, **change)), EVIDENCE)
+    findings = judge_radiographs(match(dataclasses.replace(RIGHT, **change)), SITE)
     assert code in codes(findings)
     assert all(finding.level is Level.STOP for finding in findings)
 
 
 @pytest.mark.parametrize("value", [1.01, 50.0, math.inf, math.nan])
 def test_an_image_that_alone_holds_the_pose(value) -> None:
-    findings = judge_radiographs(match(leave_one_out_mm=value), EVIDENCE)
+    findings = judge_radiographs(match(leave_one_out_mm=value), SITE)
     assert codes(findings) == ["evidence_leave_one_out"]
     assert findings[0].limit == LEAVE_ONE_OUT_MAX_MM
 
@@ -81,12 +82,12 @@ def test_an_image_that_alone_holds_the_pose(value) -> None:
 def test_of_one_radiograph_only_its_plane_is_judged() -> None:
     unseen_depth = dataclasses.replace(RIGHT, translation_sd_mm=(0.1, 1000.0, 0.1), rotation_sd_deg=(3.0, 3.0, 0.05))
     alone = match(unseen_depth, in_plane=PLANE, views=VIEWS[:1], leave_one_out_mm=math.nan)
-    assert judge_radiographs(alone, EVIDENCE) == ()
-    assert not any("without one of the images" in words for words in radiograph_words(alone, EVIDENCE))
+    assert judge_radiographs(alone, SITE) == ()
+    assert not any("without one of the images" in words for words in radiograph_words(alone, SITE))
     blurred = match(unseen_depth, in_plane=dataclasses.replace(PLANE, along_sd_mm=0.6), views=VIEWS[:1])
-    assert codes(judge_radiographs(blurred, EVIDENCE)) == ["evidence_translation_sd"]
+    assert codes(judge_radiographs(blurred, SITE)) == ["evidence_translation_sd"]
     twisted = match(unseen_depth, in_plane=dataclasses.replace(PLANE, turn_sd_deg=0.6), views=VIEWS[:1])
-    assert codes(judge_radiographs(twisted, EVIDENCE)) == ["evidence_rotation_sd"]
+    assert codes(judge_radiographs(twisted, SITE)) == ["evidence_rotation_sd"]
 
 
 def test_what_one_radiograph_says() -> None:
@@ -166,13 +167,14 @@ def test_the_soft_tissue_of_the_target_is_not_shown() -> None:
     ],
 )
 def test_a_site_tightens_the_evidence_and_never_loosens_it(stricter, laxer, code) -> None:
-    site = msgspec.structs.replace(EVIDENCE, **stricter)
+    site = msgspec.structs.replace(SITE, **stricter)
     assert codes(judge_radiographs(match(), site)) == [code]
-    assert evidence_table(msgspec.structs.replace(EVIDENCE, **laxer)) == EVIDENCE
+    loosened = evidence_table(msgspec.structs.replace(SITE, **laxer))
+    assert {key: getattr(loosened, key) for key in EVIDENCE._fields} == EVIDENCE._asdict()
 
 
 def test_similarity_and_overlap_are_on_a_scale_of_their_own() -> None:
-    site = msgspec.structs.replace(EVIDENCE, similarity_min=0.99, overlap_min=0.995, inliers_min=0.99)
+    site = msgspec.structs.replace(SITE, similarity_min=0.99, overlap_min=0.995, inliers_min=0.99)
     assert judge_radiographs(match(), site) == ()
 
 

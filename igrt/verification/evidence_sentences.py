@@ -1,0 +1,107 @@
+"""What it means, for a therapist, that a rule of the evidence does not hold. Pure.
+
+A sentence takes the match and its measure in words, such as `0.31, at least 0.55`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from igrt.registration.match import Match, RegionResidual
+
+LEVELS = {
+    -2: "the second vertebra below the planned one",
+    -1: "the vertebra below the planned one",
+    1: "the vertebra above the planned one",
+    2: "the second vertebra above the planned one",
+}
+# Axis of plan LPS, how an image is too large or too small along it, and what may be wrong with the file then.
+_ALONG = (
+    ("from left to right", "its pixel spacing may be wrong"),
+    ("from front to back", "its pixel spacing may be wrong"),
+    ("along the patient", "its slice spacing may be wrong"),
+)
+FEWEST_REGIONS = 4  # that determine how an anatomy is stretched: twelve numbers of an affine map
+
+
+class Stretch(NamedTuple):
+    """How much larger (1 is 100 %; negative: smaller) an image is than the plan, and the plan axis (0, 1, 2) closest to the direction."""
+
+    share: float
+    axis: int
+
+
+def another_patient(_match: Match, measure: str) -> str:
+    """The identity is too low."""
+    return f"This does not look like the patient of the plan (identity {measure})."
+
+
+def mirrored(match: Match, _measure: str) -> str:
+    """The mirrored image matches as well, or better."""
+    own = match.evidence.vertebra_score
+    scores = f"(score {own - match.evidence.mirror_margin:.2f} against {own:.2f})"
+    if match.evidence.mirror_margin > 0:
+        return f"The image may be mirrored left to right: mirrored back it looks almost as much like the plan {scores}."
+    return f"The image looks mirrored left to right: mirrored back it is more like the plan {scores}."
+
+
+def another_vertebra(match: Match, measure: str) -> str:
+    """A hypothesis of another vertebra does as well, or better."""
+    own = match.evidence.vertebra_score
+    if not match.hypotheses:
+        return f"The planned vertebra was not told apart from those above and below it (lead {measure})."
+    rival = max(match.hypotheses, key=lambda hypothesis: hypothesis.score)
+    scores = f"(score {rival.score:.2f} against {own:.2f})"
+    if rival.score > own:
+        return f"This looks like {LEVELS[rival.levels]} {scores}."
+    return f"This may be {LEVELS[rival.levels]}: it looks almost as much like it as like the planned one {scores}."
+
+
+def stretched(match: Match, measure: str) -> str:
+    """The image differs in size from the plan."""
+    share = f"{100 * match.evidence.stretch:.{0 if match.evidence.stretch >= 0.02 else 1}f} %"
+    stretch = stretch_of(match.regions)
+    if stretch is None:
+        return f"The image and the plan differ in size by {share}: the spacing of one may be wrong (stretch {measure})."
+    along, cause = _ALONG[stretch.axis]
+    return f"The image is {share} {'larger' if stretch.share > 0 else 'smaller'} than the plan {along}: {cause}."
+
+
+def not_rigid(_match: Match, measure: str) -> str:
+    """Regions disagree too much for any one correction."""
+    return f"No one correction fits all parts of the anatomy, so posture or anatomy has changed (they disagree by {measure})."
+
+
+def second_metric_elsewhere(_match: Match, measure: str) -> str:
+    """Another measure of likeness has its optimum elsewhere."""
+    return f"Compared in a second way, by their grey values, the images place the patient elsewhere ({measure})."
+
+
+def swap_elsewhere(_match: Match, measure: str) -> str:
+    """The match of the exchanged images ends elsewhere."""
+    return f"Matched the other way round, the plan to the image, the patient lies elsewhere ({measure})."
+
+
+def another_position(_match: Match, measure: str) -> str:
+    """Another optimum is as good."""
+    return f"The patient may lie elsewhere: another position fits the images almost as well (lead {measure})."
+
+
+def stretch_of(regions: tuple[RegionResidual, ...]) -> Stretch | None:
+    """The largest principal stretch of the affine map that fits the regions best; None where they do not determine one."""
+    if len(regions) < FEWEST_REGIONS:
+        return None
+    places: NDArray[np.float64] = np.array([region.centre_mm for region in regions])
+    moved: NDArray[np.float64] = np.array([region.displacement_mm for region in regions])
+    weights = 1 / np.maximum([[region.sd_mm] for region in regions], 0.1)
+    design = np.column_stack([places - places.mean(axis=0), np.ones(len(places))])
+    fitted, _, rank, _ = np.linalg.lstsq(design * weights, moved * weights, rcond=None)
+    if rank < design.shape[1]:
+        return None
+    strain = (fitted[:3] + fitted[:3].T) / 2
+    values, vectors = np.linalg.eigh(strain)
+    worst = int(np.argmax(np.abs(values)))
+    return Stretch(float(values[worst]), int(np.argmax(np.abs(vectors[:, worst]))))
