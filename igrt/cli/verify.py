@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from igrt.cli.terminal import ProgressCall
     from igrt.images.radiographs import KvConventions, Radiographs
     from igrt.images.records import Daily, Plan
+    from igrt.verification.compared import Compared
     from igrt.verification.protocol import ProtocolTables
 
 NAME = "verify"
@@ -110,10 +111,10 @@ def run(options: argparse.Namespace) -> int:
     if options.report is not None:
         html.check_destination(options.report)
     with stages(quiet=options.json) as progress:
-        plan, daily, kv, answer = _answer(options, progress)
+        plan, daily, kv, answer, compared = _answer(options, progress)
         if options.report is not None:
             progress("writing the report", 0.0)
-            html.write(options.report, html.render(answer, plan=plan, daily=daily, kv=kv))
+            html.write(options.report, html.render(answer, plan=plan, daily=daily, kv=kv, compared=compared))
     if options.json:
         print_json(answer)
     else:
@@ -121,8 +122,10 @@ def run(options: argparse.Namespace) -> int:
     return Verdict(answer["verdict"]).exit_code
 
 
-def _answer(options: argparse.Namespace, progress: ProgressCall) -> tuple[Plan, Daily | Radiographs, KvConventions, dict[str, Any]]:
-    """The images, the kV conventions and the answer's JSON object, its seconds with those of reading the files."""
+def _answer(
+    options: argparse.Namespace, progress: ProgressCall
+) -> tuple[Plan, Daily | Radiographs, KvConventions, dict[str, Any], Compared | None]:
+    """The images, the kV conventions, the answer's JSON object, its seconds with those of reading the files, and what it compared."""
     from igrt.answer import verify
     from igrt.geometry.couch import CouchPosition
     from igrt.images.load import load_plan
@@ -144,7 +147,7 @@ def _answer(options: argparse.Namespace, progress: ProgressCall) -> tuple[Plan, 
     plan_read = time.perf_counter()
     daily = load_today(options.daily, isocentre_mm=options.daily_isocentre, position=options.position, progress=progress)
     daily_read = time.perf_counter()
-    answer = verify(
+    given = verify(
         plan,
         daily,
         machine=machine,
@@ -156,9 +159,10 @@ def _answer(options: argparse.Namespace, progress: ProgressCall) -> tuple[Plan, 
         device=options.device,
         progress=progress,
         **_match_settings(options, plan, protocol.tables),
-    ).to_json()
+    )
+    answer = given.to_json()
     answer["seconds"] = {"read_plan": plan_read - began, "read_daily": daily_read - plan_read, **answer["seconds"]}
-    return plan, daily, machine.kv, answer
+    return plan, daily, machine.kv, answer, given.compared
 
 
 def _match_settings(options: argparse.Namespace, plan: Plan, tables: ProtocolTables) -> dict[str, Any]:

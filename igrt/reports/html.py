@@ -18,9 +18,12 @@ from igrt.errors import InputError
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.images.radiographs import KvConventions, Radiographs
 from igrt.images.records import Daily, Plan
+from igrt.reports import regions
 from igrt.reports.context import context
+from igrt.reports.hypotheses import side_by_side
 from igrt.reports.pictures import Gallery, gallery
 from igrt.reports.words import figure
+from igrt.verification.compared import Compared
 
 
 def render(
@@ -31,11 +34,13 @@ def render(
     created: datetime | None = None,
     kv: KvConventions | None = None,
     steps: Sequence[tuple[str, str]] = (),
+    compared: Compared | None = None,
 ) -> str:
     """The page of an answer as its public JSON states it (docs/json.md), with the images that it was given for.
 
     `created` is the time that the page names, by default now (UTC); `kv` is the machine profile's, which radiographs need; `steps` is
-    what was done with the answer, heading and words of each. InputError where the answer is for another plan.
+    what was done with the answer, heading and words of each; `compared` is the answer's own (`Answer.compared`), for the pictures of two
+    vertebrae side by side, which its JSON cannot give. InputError where the answer is for another plan.
     """
     if answer["plan_fingerprint"] != plan.fingerprint:
         raise InputError(f"the answer is for another plan than {plan.source}; give the plan that it was computed from")
@@ -43,6 +48,11 @@ def render(
     pictures = _gallery(plan, daily, kv, before=before, after=None if after is None else _motion(after))
     values = context(answer, plan=plan, daily=daily, pictures=pictures, created=created or datetime.now(UTC))
     values["steps"] = steps
+    values["side_by_side"] = side_by_side(plan, daily, compared) if compared and isinstance(daily, Daily) else ()
+    parts = isinstance(daily, Daily) and regions.shown(answer)
+    values["moved"] = regions.region_rows(answer, plan) if parts else ()
+    values["arrows"] = regions.region_pictures(answer, plan, daily, before) if parts and isinstance(daily, Daily) else ()
+    values["lengthened"] = regions.LENGTHENED
     values["style"] = markupsafe.Markup(_template("report.css"))  # noqa: S704 - ours, not the caller's
     return _environment().get_template("report.html").render(values)
 

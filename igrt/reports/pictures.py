@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,16 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrow:
+    """From where to where (pixel units), whether it is long enough to matter, and what it says to a reader."""
+
+    begin: tuple[float, float]
+    end: tuple[float, float]
+    far: bool
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One plane: its pictures, which share size, letters, isocentre mark, outlines and scale bar (pixel units)."""
 
@@ -41,6 +52,7 @@ class Row:
     scale_pixels: float
     outlines: tuple[Outline, ...]
     pictures: tuple[Picture, ...]
+    arrows: tuple[Arrow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,22 @@ def gallery(plan: Plan, daily: Daily, *, before: RigidMotion, after: RigidMotion
     """Overlays at pose `before` (plan_from_daily, set-up as it is) and, where there is a match, `after`."""
     poses = [before] if after is None else [before, after]
     planes = planes_through(plan.isocentre_mm, plan=plan.ct.grid, daily=daily.volume.grid, poses=poses)
+    seen = sections(plan, daily, planes, poses)
+    rows = [_row(plan, plane, *greys) for plane, greys in zip(planes, seen.greys, strict=True)]
+    return Gallery(tuple(rows), seen.plan_window, seen.daily_window)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sections:
+    """Of each plane the brightness of the plan and of the daily image in each pose, and the windows that give it."""
+
+    greys: tuple[tuple[NDArray[np.float32], list[NDArray[np.float32]]], ...]
+    plan_window: Window
+    daily_window: Window
+
+
+def sections(plan: Plan, daily: Daily, planes: Sequence[Plane], poses: Sequence[RigidMotion]) -> Sections:
+    """Both images on every plane, the daily one in every pose `plan_from_daily`; the windows are those of the last pose."""
     shown = _field_of_view(plan.ct)
     plan_hu = [resample(plan.ct, plane.points_mm, plane.shape, shown=shown) for plane in planes]
     shown = _field_of_view(daily.volume)
@@ -63,12 +91,8 @@ def gallery(plan: Plan, daily: Daily, *, before: RigidMotion, after: RigidMotion
         [resample(daily.volume, pose.inverse().apply(plane.points_mm), plane.shape, shown=shown) for plane in planes] for pose in poses
     ]
     plan_window, daily_window = windows(_flat(plan_hu), _flat(daily_hu[-1]))
-    rows = []
-    for index, plane in enumerate(planes):
-        plan_grey = plan_window.grey(plan_hu[index])
-        greys = [daily_window.grey(hu[index]) for hu in daily_hu]
-        rows.append(_row(plan, plane, plan_grey, greys))
-    return Gallery(tuple(rows), plan_window, daily_window)
+    greys = tuple((plan_window.grey(hu), [daily_window.grey(pose[index]) for pose in daily_hu]) for index, hu in enumerate(plan_hu))
+    return Sections(greys, plan_window, daily_window)
 
 
 def _field_of_view(volume: Volume) -> NDArray[np.bool_]:
@@ -84,6 +108,11 @@ def _row(plan: Plan, plane: Plane, plan_grey: NDArray[np.float32], greys: list[N
         pictures.append(_picture(plane, "after", "blend", blend(plan_grey, greys[-1])))
     board = checkerboard(plan_grey, greys[-1], pixel_mm=plane.pixel_mm)
     pictures.append(_picture(plane, "after" if len(greys) > 1 else "before", "checkerboard", board))
+    return framed(plan, plane, pictures)
+
+
+def framed(plan: Plan, plane: Plane, pictures: Sequence[Picture], *, drawn: bool = True) -> Row:
+    """Pictures of one plane with what they share; `drawn` says whether the structures are outlined."""
     rows, columns = plane.shape
     scale_mm = next((bar for bar in SCALE_BARS_MM if bar / plane.pixel_mm < 0.4 * columns), SCALE_BARS_MM[-1])
     column, row = plane.pixel_of(plan.isocentre_mm)
@@ -95,7 +124,7 @@ def _row(plan: Plan, plane: Plane, plan_grey: NDArray[np.float32], greys: list[N
         isocentre=(column + 0.5, row + 0.5),
         scale_mm=scale_mm,
         scale_pixels=scale_mm / plane.pixel_mm,
-        outlines=outlines(plan.structures, plane),
+        outlines=outlines(plan.structures, plane) if drawn else (),
         pictures=tuple(pictures),
     )
 

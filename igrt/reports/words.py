@@ -82,7 +82,25 @@ def evidence_rows(evidence: Mapping[str, Any]) -> tuple[tuple[str, str, str], ..
         ("Rotation", f"± {_said(_largest(evidence['rotation_sd_deg']), 3)}°", "standard deviation, largest axis"),
         ("Observability", _said(evidence["observability"], 3), "weakest direction over strongest; 0 cannot be seen"),
         ("Solution", f"{evidence['iterations']} steps", f"{evidence['samples']:,} samples; {ended}"),
+        *(
+            (term, f"{_said(evidence[key], digits, scale=scale)}{unit}", meaning)
+            for key, term, digits, scale, unit, meaning in _OTHER_ANSWERS
+            if any(evidence.get(other) is not None for other, *_ in _OTHER_ANSWERS)
+        ),
     )
+
+
+# Whether another answer would do as well: key, term, digits, scale, unit, meaning. Left out where none was measured, as of radiographs.
+_OTHER_ANSWERS = (
+    ("identity", "Identity", 2, 1.0, "", "how surely this is the patient of the plan"),
+    ("vertebra_margin", "Vertebra", 2, 1.0, "", "lead of the planned vertebra over those above and below"),
+    ("mirror_margin", "Mirror", 2, 1.0, "", "lead over the image mirrored left to right"),
+    ("rival_margin", "Rival", 0, 100.0, " %", "by which the best other position fits worse"),
+    ("swap_difference_mm", "Exchanged", 2, 1.0, " mm", "from the answer with plan and image exchanged"),
+    ("second_metric_offset_mm", "Second measure", 2, 1.0, " mm", "to where another measure of likeness sees the patient"),
+    ("region_residual_mm", "Parts", 1, 1.0, " mm", "by which parts of the anatomy disagree with one pose"),
+    ("stretch", "Size", 1, 100.0, " %", "largest stretch of the image against the plan"),
+)
 
 
 def _said(value: float | None, digits: int, *, scale: float = 1.0) -> str:

@@ -13,6 +13,7 @@ from igrt.verification.findings import Finding
 from igrt.verification.protocol import Tolerance
 
 NEAR_MM = 25.0  # a structure this far from the middle of a part of the anatomy says where it is
+AS_FAR = 0.6  # of the farthest side, from which a second one is named
 AT_MM = 20.0  # and this far from the isocentre it is at it
 # Beyond the isocentre along plan LPS x, y, z: towards the positive and the negative end.
 _SIDES = (("patient's left", "patient's right"), ("back", "front"), ("head side", "foot side"))
@@ -51,9 +52,9 @@ def place_words(point_mm: tuple[float, float, float], plan: Plan) -> str:
     offset: NDArray[np.float64] = np.asarray(point_mm) - plan.isocentre_mm
     if float(np.linalg.norm(offset)) <= AT_MM:
         return "at the isocentre"
-    axis = int(np.argmax(np.abs(offset)))
-    side = _SIDES[axis][0 if offset[axis] > 0 else 1]
-    return f"at the {side} of the isocentre"
+    away = np.abs(offset)
+    sides = [_SIDES[axis][0 if offset[axis] > 0 else 1] for axis in np.argsort(-away) if away[axis] >= AS_FAR * away.max()]
+    return f"at the {' and '.join(sides[:2])} of the isocentre"
 
 
 def _is_anatomy(structure: Structure) -> bool:

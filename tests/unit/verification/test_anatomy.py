@@ -61,6 +61,9 @@ def test_the_farthest_part_is_the_one_that_is_surely_elsewhere():
         ((0, -70, 10), "at the front of the isocentre"),
         ((0, 0, 80), "at the head side of the isocentre"),
         ((0, 0, -80), "at the foot side of the isocentre"),
+        ((60, 0, 50), "at the patient's left and head side of the isocentre"),
+        ((-50, 70, -60), "at the back and foot side of the isocentre"),
+        ((60, 0, 30), "at the patient's left of the isocentre"),
         ((5, 5, 5), "at the isocentre"),
     ],
 )

@@ -49,10 +49,8 @@ def test_another_vertebra_is_named_by_its_side(levels, words):
 
 def test_one_that_is_almost_as_good_is_not_called_the_likely_one():
     said = another_vertebra(match([hypothesis(-1, 0.62)], vertebra_score=0.64, vertebra_margin=0.02), "")
-    assert (
-        said
-        == "This may be the vertebra below the planned one: it looks almost as much like it as like the planned one (score 0.62 against 0.64)."
-    )
+    likeness = "it looks almost as much like it as like the planned one"
+    assert said == f"This may be the vertebra below the planned one: {likeness} (score 0.62 against 0.64)."
 
 
 def test_without_hypotheses_nothing_is_named():
