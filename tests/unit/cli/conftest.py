@@ -9,7 +9,7 @@ import SimpleITK
 
 import igrt.answer
 from igrt.geometry.motion import Frame, RigidMotion
-from igrt.registration.match import Match
+from igrt.registration.match import Hypothesis, Match, RegionResidual
 from tests.answer_cases import GOOD
 
 
@@ -45,7 +45,13 @@ def found(monkeypatch):
     def arrange(shift_mm: tuple[float, float, float], second_start_difference_mm: float = 0.02) -> None:
         evidence = replace(GOOD, similarity=0.85, second_start_difference_mm=second_start_difference_mm)
         pose = RigidMotion(Frame.PLAN, Frame.DAILY, np.eye(3), np.array(shift_mm))
-        match = Match(plan_from_daily=pose, covariance=np.diag([4e-4] * 3 + [1e-7] * 3), evidence=evidence)
+        match = Match(
+            plan_from_daily=pose,
+            covariance=np.diag([4e-4] * 3 + [1e-7] * 3),
+            evidence=evidence,
+            hypotheses=(Hypothesis(1, 24.0, pose, 0.4),),
+            regions=(RegionResidual((0.0, 0.0, 0.0), (0.1, 0.2, 0.3), (0.0, 0.0, 0.0), 0.2),),
+        )
         monkeypatch.setattr(igrt.answer, "verify", lambda *images, **settings: real(*images, **settings, matcher=lambda *_: match))
 
     return arrange

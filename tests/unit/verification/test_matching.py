@@ -57,6 +57,24 @@ def test_a_manual_pose_is_never_better_than_its_evidence():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("evidence", "code"),
+    [({"identity": 0.1}, "evidence_identity"), ({"mirror_margin": -0.1}, "evidence_mirror"), ({"stretch": 0.06}, "evidence_stretch")],
+)
+def test_nobody_sets_aside_another_patient_side_or_size(evidence, code):
+    by_hand = Matched(make_match(PLAN, DAILY, similarity=0.2, **evidence), ISOCENTRE_MM, automatic=GOOD)
+    findings, refusing = judge_match(by_hand, TABLE)
+    assert codes(refusing) == [code]
+    assert "evidence_similarity" in codes(findings)
+
+
+def test_a_pose_set_by_hand_may_set_aside_what_the_automatic_match_lacks():
+    stranger = make_match(PLAN, DAILY, identity=0.1, vertebra_margin=-0.2)
+    assert judge_match(Matched(GOOD, ISOCENTRE_MM, automatic=stranger), TABLE)[1] == ()
+    lacking = make_match(PLAN, DAILY, vertebra_margin=-0.2, region_residual_mm=20.0, swap_difference_mm=9.0, rival_margin=0.0)
+    assert judge_match(Matched(lacking, ISOCENTRE_MM, automatic=lacking), TABLE)[1] == ()
+
+
 def test_after_a_refusal_the_reason_stays_with_the_manual_pose():
     refused = make_match(PLAN, DAILY, second_start_difference_mm=14.0)
     matched = Matched(GOOD, ISOCENTRE_MM, automatic=refused)
