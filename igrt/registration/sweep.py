@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igrt.compute.reference import NO_SCORE, SCORE_UNIT
-from igrt.registration.preparation import LevelScores, Samples
+from igrt.registration.samples import LevelScores, Samples
 from igrt.registration.solver import COST_OF_THE_UNSEEN, Pose
 
 STEP_MM = 16.0  # about half the window of the coarsest level
