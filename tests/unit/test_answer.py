@@ -17,7 +17,8 @@ from igrt.geometry.grid import Grid
 from igrt.geometry.motion import Frame
 from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import Correction, correction_motion
-from igrt.verification.findings import Level, Outcome, Verdict
+from igrt.registration.match import NOT_KNOWN, NOT_SCORED, RegionResidual
+from igrt.verification.findings import OVERRIDE_WORDS, Level, Outcome, Override, Verdict
 from igrt.verification.machine import load_machine
 from igrt.verification.protocol import Tolerance, load_protocol
 from igrt.verification.record import NOTICE, PROPOSAL_FIELDS, VERSION
@@ -158,6 +159,45 @@ def test_a_refused_match_carries_no_number_and_keeps_its_evidence(evidence):
     assert [plain[name] for name in ("plan_from_daily", "correction", "couch", "residuals_mm", "match_point")] == [None] * 5
     assert plain["reason"] == result.reason
     assert not any(code.startswith(("setup", "residual", "couch")) for code in codes(result))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "override"),
+    [
+        ({"similarity": 0.1}, Override.MANUAL_POSE),
+        ({"vertebra_margin": -0.2}, Override.MANUAL_POSE),
+        ({"region_residual_mm": 30.0}, Override.MANUAL_POSE),
+        ({"converged": False}, Override.MANUAL_POSE),
+        ({"identity": 0.0}, Override.NONE),
+        ({"mirror_margin": -0.2}, Override.NONE),
+        ({"stretch": 0.05, "similarity": 0.1}, Override.NONE),
+        ({"identity": math.nan}, Override.NONE),
+    ],
+    ids=str,
+)
+def test_a_refusal_says_which_way_is_left(evidence, override):
+    result = answer(evidence=evidence)
+    assert result.override is override
+    assert result.reason.endswith(OVERRIDE_WORDS[override])
+    assert strict_json(result)["override"] == override.value
+
+
+def test_what_no_pose_by_hand_can_change_leaves_no_way():
+    assert answer(still(vertical_mm=60.0)).override is Override.NONE
+    assert verify(PLAN, make_daily(patient_id="P2"), now=NOW).override is Override.NONE
+    assert answer().override is None
+
+
+def test_a_changed_posture_is_told_with_the_part_that_moved_and_is_no_refusal():
+    parts = tuple(
+        RegionResidual(tuple((ISOCENTRE_MM + offset).tolist()), moved, (0.0, 0.0, 0.0), 0.3)
+        for offset, moved in (((0, 30, 0), (0.0, 0.0, 4.1)), ((0, 0, 90), (0.2, 0.0, 0.0)))
+    )
+    result = answer(match=dataclasses.replace(make_match(PLAN, DAILY, region_residual_mm=3.4), regions=parts))
+    assert (result.outcome, result.verdict) == (Outcome.ACCEPTED, Verdict.CAUTION)
+    (finding,) = [f for f in result.findings if f.code == "anatomy_changed"]
+    assert finding.sentence == "The anatomy around Cord lies 4.1 mm from where the rest has it: posture or anatomy has changed."
+    assert Answer.from_json(strict_json(result)).match.regions == parts
 
 
 @pytest.mark.parametrize("correction", [still(vertical_mm=50.1), still(yaw_deg=-10.1)])
@@ -309,9 +349,30 @@ def test_json_and_back_is_the_same_answer(correction, evidence):
     assert again.couch == result.couch
 
 
+def test_a_measure_that_was_not_taken_is_null_and_still_refuses_when_read_back():
+    result = answer(evidence={"identity": NOT_SCORED, "stretch": NOT_KNOWN})
+    plain = strict_json(result)
+    assert (plain["evidence"]["identity"], plain["evidence"]["stretch"]) == (None, None)
+    again = Answer.from_json(plain)
+    assert (again.evidence.identity, again.evidence.stretch) == (NOT_SCORED, NOT_KNOWN)
+    assert strict_json(again) == plain
+
+
+@pytest.mark.parametrize("evidence", [{}, {"similarity": 0.1}], ids=["accepted", "refused"])
+def test_an_answer_of_an_earlier_igrt_is_read(evidence):
+    plain = strict_json(answer(evidence=evidence))
+    del plain["override"], plain["match"]["hypotheses"], plain["match"]["regions"]
+    for name in ("swap_difference_mm", "identity", "stretch", "vertebra_margin"):
+        del plain["evidence"][name]
+    again = Answer.from_json(plain)
+    assert again.override is (Override.NONE if evidence else None)
+    assert again.evidence.identity == NOT_SCORED
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
+        (lambda plain: plain.update(override="manual pose"), "not an answer of igrt .*override"),
         (lambda plain: plain.update(version="igrt-answer/2"), "version is 'igrt-answer/2'; this igrt reads"),
         (lambda plain: plain.pop("version"), "version is None"),
         (lambda plain: plain.pop("findings"), "not an answer of igrt .*findings"),

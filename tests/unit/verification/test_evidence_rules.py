@@ -122,7 +122,7 @@ def test_identity_mirror_and_size_are_never_set_aside_and_the_rest_is(field, key
 def test_the_reason_says_first_what_can_be_seen_and_the_measures_in_one_sentence():
     findings = judged(identity=0.1, similarity=0.2, overlap=0.3)
     assert reason_of(findings) == (
-        "This does not look like the patient of the plan (identity 0.1, at least 0.5). The match cannot be believed: "
+        "This does not look like the patient of the plan (identity 0.1, at least 0.85). The match cannot be believed: "
         "overlap of the daily anatomy with the planning CT 0.3 (at least 0.6); similarity of the images 0.2 (at least 0.77)."
     )
 
