@@ -21,7 +21,10 @@ from igrt.registration.evidence import (
     way_left,
 )
 from igrt.registration.hypotheses import alternatives
+from igrt.registration.identity import identity
 from igrt.registration.match import NOT_SCORED, Evidence, Match
+from igrt.registration.regions import region_residuals
+from igrt.registration.second_metric import second_metric
 from igrt.registration.solver import Solution
 from igrt.registration.swap import Exchanged, swapped_match
 
@@ -103,20 +106,28 @@ def with_alternatives(match: Match, levels: CoarseToFine) -> Match:
     """A match with what tells of other answers, parts of the anatomy, and other patients.
 
     Of the whole body and with all six motions, whatever the match looked at: a region or a tissue says nothing about who lies there or
-    which vertebra it is. Only the exchanged match leaves out the motions that the match did.
+    which vertebra it is. Only the exchanged match and the second metric leave out the motions that the match did.
     """
     isocentre_mm, answer, verbs = levels.centres.plan_mm, match.plan_from_daily, levels.verbs
     exchanged = Exchanged(levels.plan, levels.daily, verbs)
     swapped = swapped_match(exchanged, answer, levels.motions, isocentre_mm)
     other = alternatives(exchanged, answer, isocentre_mm, verbs)
+    metric = second_metric(levels.plan, levels.daily, answer, isocentre_mm=isocentre_mm, verbs=verbs, motions=levels.motions)
+    regions = region_residuals(levels.plan, levels.daily, answer, isocentre_mm=isocentre_mm, verbs=verbs)
     evidence = replace(
         match.evidence,
         swap_difference_mm=largest_displacement_mm(answer, swapped, isocentre_mm),
+        second_metric_offset_mm=metric.offset_mm,
+        second_metric=metric.value,
         vertebra_score=other.vertebra_score,
         vertebra_margin=other.vertebra_margin,
         mirror_margin=other.mirror_margin,
+        stretch=regions.stretch,
+        region_residual_mm=regions.residual_mm,
+        target_residual_mm=regions.target_mm,
+        identity=identity(levels.plan, levels.daily, answer, regions, isocentre_mm=isocentre_mm, verbs=verbs),
     )
-    return replace(match, evidence=evidence, hypotheses=other.hypotheses)
+    return replace(match, evidence=evidence, hypotheses=other.hypotheses, regions=regions.residuals)
 
 
 def triple(values: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -19,7 +19,7 @@ from igrt.registration.search import NEXT, Search
 from igrt.registration.solver import Centres, LevelProblem, Motions, Pose, Solution
 
 FINEST = len(LEVELS) - 1
-PROBING = {2: 8_000, 3: 8_000, FINEST: 16_000}  # levels, and samples for a curvature
+PROBING = {2: 4_000, 3: 6_000, FINEST: 12_000}  # levels, and samples for a curvature
 REDRAWN_MM = DRAWN_MARGIN_MM / 2  # a pose this far from where samples were drawn asks for its own
 
 

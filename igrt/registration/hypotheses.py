@@ -14,20 +14,20 @@ from igrt.registration.levels import LEVELS
 from igrt.registration.match import NOT_SCORED, Hypothesis
 from igrt.registration.plan_samples import GROUP, BonePoints
 from igrt.registration.preparation import PreparedDaily
-from igrt.registration.samples import Samples, thinned
+from igrt.registration.samples import Samples, at_most
 from igrt.registration.solver import LevelProblem, Motions, Pose
 from igrt.registration.swap import Exchanged
 
-SCAN_LEVEL, SCAN_SAMPLES = 1, 1_500  # windows of 30 mm, about a vertebra
+SCAN_LEVEL = 1  # windows of 30 mm, about a vertebra
 SCAN_STEP_MM, SCAN_REACH_MM = 5.0, 95.0
 ONE_LEVEL_MM, TWO_LEVELS_MM = (12.0, 45.0), (30.0, 90.0)  # from the cervical to the lumbar spine
 APART_MM = 12.0  # between the first and the second
 SLID_MM = 10.0  # nearer than this a hypothesis has become the answer
 LEAST_SEEN = 0.3  # of the answer's: where too little is seen, nothing is compared
 ALONG_HELD = Motions((0, 1, 3, 4, 5))
-ACROSS, ALONG = ((SCAN_LEVEL, 4),), ((2, 4),)  # levels and most steps: first beside the spine's axis, then along it too
-MIRRORED = ((0, 2.0, 10), (1, 1.0, 8), (2, 1.0, 4))  # levels, robust scales and most steps
-MIRRORED_SAMPLES = 4_000
+ACROSS, ALONG = ((SCAN_LEVEL, 4),), ((2, 3),)  # levels and most steps: first beside the spine's axis, then along it too
+MIRRORED = ((0, 2.0, 8), (1, 1.0, 6), (2, 1.0, 4))  # levels, robust scales and most steps
+MIRRORED_SAMPLES = 1_024
 LEAST_POINTS, LEAST_SPREAD_HU = 8, 20.0  # of a group that is correlated
 FEWEST_POINTS = 200
 
@@ -107,7 +107,7 @@ def vertebrae(
 
 def scan(exchanged: Exchanged, answer: RigidMotion) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shifts of the answer along the spine (mm, plan z), and what a sample of bone costs there in the mean; 1 where too few are seen."""
-    problem = exchanged.problem(SCAN_LEVEL, thinned(exchanged.plan.samples.bone[SCAN_LEVEL], SCAN_SAMPLES))
+    problem = exchanged.problem(SCAN_LEVEL, exchanged.plan.samples.bone[SCAN_LEVEL])
     steps = round(SCAN_REACH_MM / SCAN_STEP_MM)
     shifts_mm, pose = SCAN_STEP_MM * np.arange(-steps, steps + 1), exchanged.pose(answer)
     sums = np.stack([problem.evaluate(shifted(pose, z), LEVELS[SCAN_LEVEL].scale).sum(axis=0) for z in shifts_mm])
@@ -143,7 +143,7 @@ def mirror_score(exchanged: Exchanged, answer: RigidMotion, verbs: Verbs) -> tup
     middle_mm = float(body_middle_mm(daily)[0])
     pose = Pose.of(answer, centres)
     for n, scale, steps in MIRRORED:
-        samples = mirror(thinned(daily.levels[n], MIRRORED_SAMPLES), 2 * (middle_mm - float(centres.daily_mm[0])))
+        samples = mirror(at_most(daily.levels[n], MIRRORED_SAMPLES), 2 * (middle_mm - float(centres.daily_mm[0])))
         problem = LevelProblem(plan.levels[n], samples, centres.plan_mm, verbs)
         pose = problem.solve(pose, scale=scale, iterations=steps, tolerance_mm=LEVELS[n].tolerance_mm).pose
     points = plan.samples.points

@@ -44,7 +44,8 @@ class Evidence:
     `vertebra_score`: how alike the bones are at the answer, in [-1, 1]; `vertebra_margin`: that less the best score one or two
     vertebrae up and down; `mirror_margin`: that less the score of the best match of the daily image mirrored left to right.
     `stretch`: largest principal stretch (1 is 100 %) of the affine part of the region displacements; `region_residual_mm`: how far
-    regions of the anatomy disagree with one rigid pose. `identity`: how surely this is the patient of the plan; higher is surer.
+    regions of the anatomy disagree with one rigid pose; `target_residual_mm`: how far what lies within 40 mm of the isocentre is
+    from where the pose has it, by itself. `identity`: how surely this is the patient of the plan; higher is surer.
     """
 
     overlap: float
@@ -68,6 +69,7 @@ class Evidence:
     mirror_margin: float = NOT_SCORED
     stretch: float = NOT_KNOWN
     region_residual_mm: float = NOT_KNOWN
+    target_residual_mm: float = NOT_KNOWN
     identity: float = NOT_SCORED
 
 

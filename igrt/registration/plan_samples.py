@@ -17,9 +17,9 @@ from igrt.registration.samples import LevelScores, Samples, draw_samples
 
 BONE_FROM_HU = 150  # of a calibrated CT
 EDGE_MM = 4.0  # what lies this near to a tissue shows its surface
-ALL = {1: 6_000, 2: 12_000, 3: 24_000}  # levels of the match and how many samples of all tissue are drawn there
-BONE = {1: 3_000, 2: 6_000}
-POINTS_LEVEL, POINTS = 2, 6_000  # of bone, for its HU
+ALL = {2: 8_000, 3: 16_000}  # levels of the match and how many samples of all tissue are drawn there
+BONE = {1: 980, 2: 980}  # one chunk: no second thread is worth waking
+POINTS_LEVEL, POINTS = 2, 4_000  # of bone, for its HU
 GROUP = 64  # points: neighbours, about 30 mm wide
 
 

@@ -37,6 +37,12 @@ def thinned(samples: Samples, wanted: int) -> Samples:
     return Samples(np.ascontiguousarray(samples.positions_mm[:, ::step]), np.ascontiguousarray(samples.values[::step]))
 
 
+def at_most(samples: Samples, most: int) -> Samples:
+    """Every n-th sample, no more than `most`."""
+    step = max(-(-len(samples.values) // most), 1)
+    return Samples(np.ascontiguousarray(samples.positions_mm[:, ::step]), np.ascontiguousarray(samples.values[::step]))
+
+
 def draw_samples(grid: Grid, scores: NDArray[np.int16], wanted: int, centre_mm: NDArray[np.float64], verbs: Verbs) -> Samples:
     """Samples of one level, most where the scores change most; ordered by blocks, so that neighbours lie together in memory."""
     i, j, k = (max(round(BLOCK_MM / step), 1) for step in grid.spacing_mm)

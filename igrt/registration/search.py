@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from igrt.compute.verbs import Verbs
 from igrt.registration.levels import LEVELS
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
-from igrt.registration.samples import thinned
+from igrt.registration.samples import at_most, thinned
 from igrt.registration.solver import COST_OF_THE_UNSEEN, LevelProblem, Motions, Pose, Solution
 from igrt.registration.sweep import Sweep
 
@@ -26,7 +26,7 @@ WIDE_SCALE = 2.0  # a larger robust scale widens the basin
 LEAST_COST = 1e-3  # two copies of one image
 COARSEST, NEXT = 0, 1
 RIVAL_MM, RIVAL_DEG = 10.0, 5.0  # farther than this from the answer is another optimum
-RIVALS, RIVALS_APART_MM, RIVAL_STEPS = 3, 24.0, 10
+RIVALS, RIVALS_APART_MM, RIVAL_STEPS, RIVAL_SAMPLES = 3, 24.0, 8, 1_024
 LEAST_COARSE = 200  # samples; a few slices show nothing in voxels of 10 mm, and are searched on the next level
 
 
@@ -41,7 +41,9 @@ class Search:
         self._centre, self._motions = plan_centre_mm, motions
         self._some = LevelProblem(self._scores, thinned(self._samples, SOME), plan_centre_mm, verbs, motions)
         self._next = LevelProblem(plan.levels[NEXT], daily.levels[NEXT], plan_centre_mm, verbs, motions)
+        self._few = LevelProblem(self._scores, at_most(self._samples, RIVAL_SAMPLES), plan_centre_mm, verbs, motions)
         self._ends: list[Solution] = []
+        self._swept: NDArray[np.float64] = np.zeros((0, 3))
 
     def best(self, start: Pose) -> Solution:
         """The best pose on the second level. Turned starts are tried where shifts alone end at a cost that leaves a doubt."""
@@ -58,21 +60,22 @@ class Search:
         all lead back to the answer, the other costs what two images cost that have nothing in common.
         """
         scale, tolerance_mm = self._level.scale, self._level.tolerance_mm
-        here = self._some.solve(answer, scale=scale, iterations=RIVAL_STEPS, tolerance_mm=tolerance_mm)
-        far = [self._some.solve(pose, scale=scale, iterations=RIVAL_STEPS, tolerance_mm=tolerance_mm) for pose in self._far_from(here.pose)]
-        costs = [end.cost for end in self._ends + far if apart(end.pose, here.pose)]
+        problem = self._few
+        here = problem.solve(answer, scale=scale, iterations=RIVAL_STEPS, tolerance_mm=tolerance_mm)
+        far = [problem.solve(pose, scale=scale, iterations=RIVAL_STEPS, tolerance_mm=tolerance_mm).pose for pose in self._far_from(answer)]
+        poses = [pose for pose in [*(end.pose for end in self._ends), *far] if apart(pose, here.pose)]
+        costs = [problem.cost(problem.evaluate(pose, scale)) for pose in poses]
         return (min(costs, default=COST_OF_THE_UNSEEN) - here.cost) / max(here.cost, LEAST_COST)
 
     def _far_from(self, answer: Pose) -> list[Pose]:
-        """The best shifts of an answer that lie apart from it and from each other."""
-        costs, shifts = self._sweep.costs(answer), self._sweep.shifts_mm
-        chosen = [np.zeros(3)]
-        for n in np.argsort(costs, kind="stable"):
-            if len(chosen) > RIVALS:
+        """The best places of the first sweep that lie apart from an answer and from each other."""
+        places = [answer.shift_mm]
+        for place in self._swept:
+            if len(places) > RIVALS:
                 break
-            if min(float(np.linalg.norm(shifts[n] - other)) for other in chosen) >= RIVALS_APART_MM:
-                chosen.append(shifts[n])
-        return [Pose(answer.rotation, answer.shift_mm + shift) for shift in chosen[1:]]
+            if min(float(np.linalg.norm(place - other)) for other in places) >= RIVALS_APART_MM:
+                places.append(place)
+        return [Pose(answer.rotation, place) for place in places[1:]]
 
     @cached_property
     def _sweep(self) -> Sweep:
@@ -87,6 +90,8 @@ class Search:
             turned = start.moved(np.concatenate([np.zeros(3), np.radians(turn)]), self._motions.about_mm)
             costs = self._sweep.costs(turned)
             shifts = self._sweep.shifts_mm
+            if not len(self._swept):
+                self._swept = turned.shift_mm + shifts[np.argsort(costs, kind="stable")]
             found += [
                 (float(costs[n]), Pose(turned.rotation, turned.shift_mm + shifts[n])) for n in np.argsort(costs, kind="stable")[:each]
             ]
