@@ -17,7 +17,8 @@ from pathlib import Path
 from igrt.registration.match import measured
 from igrt.verification.evidence_rule import Rule
 from igrt.verification.evidence_rules import RULES
-from igrt.verification.protocol import EvidenceTable, load_protocol
+from igrt.verification.evidence_table import EvidenceTable
+from igrt.verification.protocol import load_protocol
 from igrt.verification.record import Answer
 
 

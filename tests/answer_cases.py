@@ -39,6 +39,7 @@ GOOD = Evidence(
     mirror_margin=0.5,
     stretch=0.004,
     region_residual_mm=0.8,
+    target_residual_mm=0.3,
     identity=0.9,
 )
 

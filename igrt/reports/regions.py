@@ -17,7 +17,7 @@ from igrt.reports.png import data_uri
 from igrt.reports.words import figure
 from igrt.verification.anatomy import place_words
 
-CODES = ("anatomy_changed", "evidence_regions", "evidence_stretch")
+CODES = ("anatomy_changed", "evidence_regions", "evidence_target", "evidence_stretch")
 PLANES = ("Sagittal", "Coronal")
 LENGTHENED = 10.0  # arrows are so many times as long as the displacement
 MOST_ROWS, LEAST_MM = 8, 1.0

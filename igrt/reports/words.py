@@ -99,6 +99,7 @@ _OTHER_ANSWERS = (
     ("swap_difference_mm", "Exchanged", 2, 1.0, " mm", "from the answer with plan and image exchanged"),
     ("second_metric_offset_mm", "Second measure", 2, 1.0, " mm", "to where another measure of likeness sees the patient"),
     ("region_residual_mm", "Parts", 1, 1.0, " mm", "by which parts of the anatomy disagree with one pose"),
+    ("target_residual_mm", "Target", 1, 1.0, " mm", "from where the rest of the anatomy has what lies at the isocentre"),
     ("stretch", "Size", 1, 100.0, " %", "largest stretch of the image against the plan"),
 )
 

@@ -10,7 +10,7 @@ from igrt.registration.match import Match, RegionResidual, measured
 from igrt.registration.projection import RadiographMatch
 from igrt.verification.codes import found
 from igrt.verification.findings import Finding
-from igrt.verification.protocol import Tolerance
+from igrt.verification.tolerance import Tolerance
 
 NEAR_MM = 25.0  # a structure this far from the middle of a part of the anatomy says where it is
 AS_FAR = 0.6  # of the farthest side, from which a second one is named

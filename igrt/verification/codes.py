@@ -69,6 +69,10 @@ CODES: Mapping[str, Code] = {
     "evidence_regions": Code(
         "Parts of the anatomy disagree too much for one correction to fit", "Look at posture and immobilisation; set the patient up again"
     ),
+    "evidence_target": Code(
+        "What lies at the isocentre has moved against the rest of the anatomy",
+        "Look at the target on the overlays; match on its region or set the pose by hand",
+    ),
     "evidence_second_metric": Code(
         "Another way of comparing the images places the patient elsewhere", "Look at the overlays for artefacts; image again"
     ),

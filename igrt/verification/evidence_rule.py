@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from igrt.registration.match import Evidence, Match, measured
 from igrt.verification.codes import found
+from igrt.verification.evidence_table import EvidenceTable
 from igrt.verification.figures import figure
 from igrt.verification.findings import Finding, Level
-from igrt.verification.protocol import EvidenceTable
 
 # Begins every finding that names a measure and its limit alone.
 UNBELIEVABLE = "The match cannot be believed: "

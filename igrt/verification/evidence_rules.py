@@ -15,9 +15,9 @@ from igrt.registration.projection import RadiographMatch
 from igrt.verification import evidence_sentences as sentences
 from igrt.verification.codes import found
 from igrt.verification.evidence_rule import UNBELIEVABLE, Rule
+from igrt.verification.evidence_table import EvidenceTable
 from igrt.verification.figures import figure
 from igrt.verification.findings import Finding, Level
-from igrt.verification.protocol import EvidenceTable
 
 # A covariance is symmetric up to rounding, and its least eigenvalue no more negative than rounding makes it.
 COVARIANCE_ROUNDING = 1e-9
@@ -90,6 +90,16 @@ RULES: tuple[Rule, ...] = (
         at_least=False,
         applies=_of_all,
         sentence=sentences.not_rigid,
+    ),
+    Rule(
+        code="evidence_target",
+        what="distance of what lies at the isocentre from where the rest has it",
+        value=lambda e: e.target_residual_mm,
+        limit=lambda t: t.target_residual_max_mm,
+        unit="mm",
+        at_least=False,
+        applies=_of_all,
+        sentence=sentences.target_elsewhere,
     ),
     Rule(
         code="evidence_second_metric",

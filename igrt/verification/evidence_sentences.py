@@ -75,6 +75,11 @@ def not_rigid(_match: Match, measure: str) -> str:
     return f"No one correction fits all parts of the anatomy, so posture or anatomy has changed (they disagree by {measure})."
 
 
+def target_elsewhere(_match: Match, measure: str) -> str:
+    """The part at the isocentre disagrees with the rest."""
+    return f"What lies at the isocentre has moved by itself: matched alone, it is not where the rest of the anatomy has it ({measure})."
+
+
 def second_metric_elsewhere(_match: Match, measure: str) -> str:
     """Another measure of likeness has its optimum elsewhere."""
     return f"Compared in a second way, by their grey values, the images place the patient elsewhere ({measure})."

@@ -20,8 +20,9 @@ from igrt.registration.rigid import match_at, match_near, match_rigid
 from igrt.verification.codes import found
 from igrt.verification.correction import whole_angle_deg
 from igrt.verification.evidence_rules import FINAL, judge_evidence, reason_of
+from igrt.verification.evidence_table import EvidenceTable
 from igrt.verification.findings import Finding, Level
-from igrt.verification.protocol import EvidenceTable, TargetPositionTable
+from igrt.verification.protocol import TargetPositionTable
 from igrt.verification.record import AutomaticRecord, HypothesisRecord, MatchRecord, TargetRecord
 from igrt.verification.stages import Stages
 

@@ -9,29 +9,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from igrt.verification.evidence_table import EvidenceTable
 from igrt.verification.findings import Level
 from igrt.verification.schema import Table, convert, reject
 from igrt.verification.site import CalibrationFile, Kind, read_calibration
+from igrt.verification.tolerance import Tolerance
 
 DEFAULT_PROTOCOL = "default"
 
-Fraction = Annotated[float, Meta(ge=0, le=1)]
 Millimetres = Annotated[float, Meta(ge=-1000, le=1000)]
-
-
-class Tolerance(Table, frozen=True):
-    """Three limits in one unit; a value at a limit is within it."""
-
-    inform: Annotated[float, Meta(ge=0, le=1000, description="Above this the output says so")]
-    warn: Annotated[float, Meta(ge=0, le=1000, description="Above this the verdict is caution at best")]
-    stop: Annotated[float, Meta(ge=0, le=1000, description="Above this the verdict is stop")]
-
-    def exceeded(self, value: float) -> tuple[Level, float] | None:
-        """The highest level whose limit `value` exceeds, and that limit; None within all. NaN exceeds every limit."""
-        for level, limit in ((Level.STOP, self.stop), (Level.WARN, self.warn), (Level.INFORM, self.inform)):
-            if not value <= limit:
-                return level, limit
-        return None
 
 
 class ProtocolTable(Table, frozen=True):
@@ -99,73 +85,6 @@ class ResetupTable(Table, frozen=True):
 
     translation_mm: Annotated[float, Meta(gt=0, le=200, description="Length of the shift (mm)")]
     rotation_deg: Annotated[float, Meta(gt=0, le=45, description="Whole angle of the turn (degrees)")]
-
-
-class EvidenceTable(Table, frozen=True):
-    """What a match must show before its numbers are looked at; a match that does not is refused."""
-
-    overlap_min: Annotated[Fraction, Meta(description="Share of the anatomy in the daily image that lies inside the planning CT")]
-    similarity_min: Annotated[
-        float, Meta(ge=-1, le=1, description="Mean local correlation of the two images inside the body at the final pose")
-    ]
-    inliers_min: Annotated[Fraction, Meta(description="Share of the samples that the robust metric still trusts")]
-    second_start_offset_min_mm: Annotated[
-        float, Meta(ge=20, le=200, description="How far from the first the second start must lie (mm); at least 20")
-    ]
-    second_start_offset_min_deg: Annotated[
-        float, Meta(ge=5, le=45, description="How far from the first the second start must be turned (degrees); at least 5")
-    ]
-    second_start_difference_max_mm: Annotated[
-        float, Meta(gt=0, le=10, description="Largest distance between the two answers within 80 mm of the isocentre (mm)")
-    ]
-    translation_sd_max_mm: Annotated[
-        float, Meta(gt=0, le=10, description="Largest standard deviation of the pose along any axis at the isocentre (mm)")
-    ]
-    rotation_sd_max_deg: Annotated[float, Meta(gt=0, le=10, description="Largest standard deviation of the pose about any axis (degrees)")]
-    observability_min: Annotated[
-        Fraction,
-        Meta(description="Curvature of the cost at the pose, least motion over clearest, turns as mm at 80 mm: 0 where one is not seen"),
-    ]
-    samples_min: Annotated[int, Meta(ge=1, le=10_000_000, description="Least number of samples that the match rests on")]
-    swap_difference_max_mm: Annotated[
-        float,
-        Meta(gt=0, le=10, description="Largest distance within 80 mm of the isocentre to the match with plan and image exchanged (mm)"),
-    ]
-    second_metric_offset_max_mm: Annotated[
-        float,
-        Meta(
-            gt=0,
-            le=20,
-            description="Largest distance within 80 mm to where another measure of likeness, of grey values, sees the patient (mm)",
-        ),
-    ]
-    rival_margin_min: Annotated[
-        float, Meta(ge=0, le=10, description="Least lead over the best other position, as a share of the cost of a sample")
-    ]
-    vertebra_margin_min: Annotated[
-        float, Meta(ge=0, le=2, description="Least lead in score over the best match one or two vertebrae up or down")
-    ]
-    mirror_margin_min: Annotated[
-        float, Meta(ge=0, le=2, description="Least lead in score over the daily image mirrored left to right; nobody can set it aside")
-    ]
-    stretch_max: Annotated[
-        float,
-        Meta(
-            gt=0,
-            le=0.5,
-            description="Largest share by which the anatomy may be longer or shorter than planned; nobody can set it aside",
-        ),
-    ]
-    region_residual_max_mm: Annotated[
-        float, Meta(gt=0, le=50, description="Largest disagreement of parts of the anatomy with one rigid pose; beyond it, refused (mm)")
-    ]
-    region_residual_mm: Tolerance
-    identity_min: Annotated[
-        float, Meta(ge=-1, le=1, description="Least identity: how surely this is the patient of the plan; nobody can set it aside")
-    ]
-    derived_by: Annotated[
-        str, Meta(min_length=1, description="The run that set these limits, as one sentence; shown with what was checked")
-    ]
 
 
 class ReleaseTable(Table, frozen=True):

@@ -14,8 +14,9 @@ from igrt.geometry.words import AXES, axis_words
 from igrt.registration.projection import InPlane, RadiographMatch, receptor_axes
 from igrt.verification.codes import found
 from igrt.verification.evidence_rules import evidence_words, judge_evidence
+from igrt.verification.evidence_table import EvidenceTable
 from igrt.verification.findings import Finding, Level
-from igrt.verification.protocol import EvidenceTable, MatchTable, ResetupTable, SetupTable
+from igrt.verification.protocol import MatchTable, ResetupTable, SetupTable
 
 
 class RadiographLimits(NamedTuple):

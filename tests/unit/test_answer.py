@@ -20,8 +20,9 @@ from igrt.geometry.setup import Correction, correction_motion
 from igrt.registration.match import NOT_KNOWN, NOT_SCORED, RegionResidual
 from igrt.verification.findings import OVERRIDE_WORDS, Level, Outcome, Override, Verdict
 from igrt.verification.machine import load_machine
-from igrt.verification.protocol import Tolerance, load_protocol
+from igrt.verification.protocol import load_protocol
 from igrt.verification.record import NOTICE, PROPOSAL_FIELDS, VERSION
+from igrt.verification.tolerance import Tolerance
 from tests.answer_cases import ISOCENTRE_MM, NOW, box, corrections, make_daily, make_match, make_plan, still
 
 PLAN, DAILY = make_plan(), make_daily()

@@ -25,7 +25,8 @@ from igrt.images.write import WriteIdentity
 from igrt.images.write_radiograph import write_radiograph
 from igrt.registration.projection import InPlane, RadiographMatch
 from igrt.verification.findings import Outcome, Verdict
-from igrt.verification.protocol import MatchTable, ResetupTable, TargetPositionTable, Tolerance, load_protocol
+from igrt.verification.protocol import MatchTable, ResetupTable, TargetPositionTable, load_protocol
+from igrt.verification.tolerance import Tolerance
 from tests.answer_cases import GOOD
 from tests.radiograph_cases import ISOCENTRE_MM, POSITION, camera, integrals, largest_error_mm, motion, patient
 

@@ -7,7 +7,7 @@ from igrt.verification.codes import found
 from igrt.verification.correction import PointResidual, Proposal
 from igrt.verification.findings import Finding, Level
 from igrt.verification.points import PointKind
-from igrt.verification.protocol import Tolerance
+from igrt.verification.tolerance import Tolerance
 
 
 def find_target(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:

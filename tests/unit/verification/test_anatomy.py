@@ -9,7 +9,7 @@ import pytest
 from igrt.registration.match import NOT_KNOWN, RegionResidual
 from igrt.verification.anatomy import changed_anatomy, farthest, place_words
 from igrt.verification.findings import Level
-from igrt.verification.protocol import Tolerance
+from igrt.verification.tolerance import Tolerance
 from tests.answer_cases import ISOCENTRE_MM, box, make_daily, make_match, make_plan
 
 TOLERANCE = Tolerance(inform=2.0, warn=3.0, stop=5.0)

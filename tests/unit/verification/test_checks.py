@@ -13,7 +13,8 @@ from igrt.verification.correction import CouchAnswer, MatchPoint, PointResidual,
 from igrt.verification.findings import Level
 from igrt.verification.machine import ImagePose, IsocentreCheck, load_machine
 from igrt.verification.points import MatchRule, PointKind
-from igrt.verification.protocol import AxisTable, Tolerance, load_protocol
+from igrt.verification.protocol import AxisTable, load_protocol
+from igrt.verification.tolerance import Tolerance
 from tests.answer_cases import NOW, still
 
 MACHINE, PROTOCOL = load_machine("c-arm-6dof"), load_protocol()

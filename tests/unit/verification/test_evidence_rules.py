@@ -24,6 +24,7 @@ CASES = [
     ("stretch", "stretch_max", +1),
     ("vertebra_margin", "vertebra_margin_min", -1),
     ("region_residual_mm", "region_residual_max_mm", +1),
+    ("target_residual_mm", "target_residual_max_mm", +1),
     ("second_metric_offset_mm", "second_metric_offset_max_mm", +1),
     ("swap_difference_mm", "swap_difference_max_mm", +1),
     ("rival_margin", "rival_margin_min", -1),
@@ -39,10 +40,10 @@ CASES = [
     ("samples", "samples_min", -1),
 ]
 TRIPLES = {"translation_sd_mm", "rotation_sd_deg"}
-ADDED = [field for field, _, _ in CASES[:8]]
+ADDED = [field for field, _, _ in CASES[:9]]
 NEVER_SET_ASIDE = {"evidence_identity", "evidence_mirror", "evidence_stretch"}
 # Asked only where everything was matched in every motion; the others of every cone-beam image.
-OF_ALL = {"region_residual_mm", "second_metric_offset_mm", "swap_difference_mm", "rival_margin"}
+OF_ALL = {"region_residual_mm", "target_residual_mm", "second_metric_offset_mm", "swap_difference_mm", "rival_margin"}
 
 
 def judged(**evidence):

@@ -9,7 +9,8 @@ from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.options import Around, Freedom, MatchOptions, Mode
 from igrt.verification.findings import Level
 from igrt.verification.matching import Matched, judge_match, judge_target, match_record, target_record
-from igrt.verification.protocol import TargetPositionTable, Tolerance, load_protocol
+from igrt.verification.protocol import TargetPositionTable, load_protocol
+from igrt.verification.tolerance import Tolerance
 from tests.answer_cases import ISOCENTRE_MM, box, make_daily, make_match, make_plan
 
 TABLE = load_protocol().tables.evidence

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from igrt.errors import InputError
 from igrt.verification.findings import Level
-from igrt.verification.protocol import ProtocolTables, Tolerance, load_protocol
+from igrt.verification.protocol import ProtocolTables, load_protocol
 from igrt.verification.schema import keys
 from igrt.verification.site import shipped_folder
+from igrt.verification.tolerance import Tolerance
 from tests.toml_tables import text, without_key
 
 SHIPPED = sorted((shipped_folder() / "protocols").glob("*.toml"))

@@ -10,7 +10,7 @@ import pytest
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.projection import InPlane, RadiographMatch, ViewEvidence
 from igrt.verification.findings import Level
-from igrt.verification.protocol import MatchTable, ResetupTable, SetupTable, TargetPositionTable, Tolerance, load_protocol
+from igrt.verification.protocol import MatchTable, ResetupTable, SetupTable, TargetPositionTable, load_protocol
 from igrt.verification.radiograph_rules import (
     EVIDENCE,
     LEAVE_ONE_OUT_MAX_MM,
@@ -24,6 +24,7 @@ from igrt.verification.radiograph_rules import (
     target_findings,
     unrestricted_findings,
 )
+from igrt.verification.tolerance import Tolerance
 from tests.answer_cases import GOOD
 from tests.radiograph_cases import camera
 
