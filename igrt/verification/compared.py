@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from igrt.geometry.motion import RigidMotion
 from igrt.registration.match import Match
+from igrt.verification.evidence_sentences import fits
 from igrt.verification.findings import Finding
 
 
@@ -25,8 +26,10 @@ class Compared:
 
 
 def compared_of(match: Match | None, findings: Iterable[Finding]) -> Compared | None:
-    """The planned vertebra beside the best other one, where a finding says that they are not told apart."""
+    """The planned vertebra beside the best other one, where a finding says that they are not told apart, and one of them fits."""
     if match is None or not match.hypotheses or not any(finding.code == "evidence_vertebra" for finding in findings):
+        return None
+    if not fits(match):
         return None
     rival = max(match.hypotheses, key=lambda hypothesis: hypothesis.score)
     return Compared(

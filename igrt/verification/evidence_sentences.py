@@ -24,6 +24,7 @@ _ALONG = (
     ("from front to back", "its pixel spacing may be wrong"),
     ("along the patient", "its slice spacing may be wrong"),
 )
+FITS = 0.5  # a score of the bones below which nothing that was tried fits: right images have 0.8 and more
 FEWEST_REGIONS = 4  # that determine how an anatomy is stretched: twelve numbers of an affine map
 
 
@@ -34,6 +35,11 @@ class Stretch(NamedTuple):
     axis: int
 
 
+def fits(match: Match) -> bool:
+    """Whether the bones fit at all, at the answer or at another vertebra."""
+    return max([match.evidence.vertebra_score, *(hypothesis.score for hypothesis in match.hypotheses)]) >= FITS
+
+
 def another_patient(_match: Match, measure: str) -> str:
     """The identity is too low."""
     return f"This does not look like the patient of the plan (identity {measure})."
@@ -42,7 +48,10 @@ def another_patient(_match: Match, measure: str) -> str:
 def mirrored(match: Match, _measure: str) -> str:
     """The mirrored image matches as well, or better."""
     own = match.evidence.vertebra_score
-    scores = f"(score {own - match.evidence.mirror_margin:.2f} against {own:.2f})"
+    other = own - match.evidence.mirror_margin
+    scores = f"(score {other:.2f} against {own:.2f})"
+    if max(own, other) < FITS:
+        return f"The bones of the plan are not in the image, neither as it is nor mirrored left to right {scores}."
     if match.evidence.mirror_margin > 0:
         return f"The image may be mirrored left to right: mirrored back it looks almost as much like the plan {scores}."
     return f"The image looks mirrored left to right: mirrored back it is more like the plan {scores}."
@@ -55,6 +64,8 @@ def another_vertebra(match: Match, measure: str) -> str:
         return f"The planned vertebra was not told apart from those above and below it (lead {measure})."
     rival = max(match.hypotheses, key=lambda hypothesis: hypothesis.score)
     scores = f"(score {rival.score:.2f} against {own:.2f})"
+    if not fits(match):
+        return f"The bones of the plan are not in the image, neither as planned nor one or two vertebrae up or down {scores}."
     if rival.score > own:
         return f"This looks like {LEVELS[rival.levels]} {scores}."
     return f"This may be {LEVELS[rival.levels]}: it looks almost as much like it as like the planned one {scores}."

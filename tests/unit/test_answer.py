@@ -194,7 +194,9 @@ def test_a_changed_posture_is_told_with_the_part_that_moved_and_is_no_refusal():
         RegionResidual(tuple((ISOCENTRE_MM + offset).tolist()), moved, (0.0, 0.0, 0.0), 0.3)
         for offset, moved in (((0, 30, 0), (0.0, 0.0, 4.1)), ((0, 0, 90), (0.2, 0.0, 0.0)))
     )
-    result = answer(match=dataclasses.replace(make_match(PLAN, DAILY, region_residual_mm=3.4), regions=parts))
+    tolerance = load_protocol().tables.evidence.region_residual_mm
+    residual_mm = (tolerance.warn + tolerance.stop) / 2
+    result = answer(match=dataclasses.replace(make_match(PLAN, DAILY, region_residual_mm=residual_mm), regions=parts))
     assert (result.outcome, result.verdict) == (Outcome.ACCEPTED, Verdict.CAUTION)
     (finding,) = [f for f in result.findings if f.code == "anatomy_changed"]
     assert finding.sentence == "The anatomy around Cord lies 4.1 mm from where the rest has it: posture or anatomy has changed."

@@ -17,7 +17,7 @@ from igrt.geometry.setup import Correction, fixed_from_daily, fixed_from_plan
 from igrt.images.records import Daily, Plan, PlanIdentity
 from igrt.registration.options import Clipbox, Freedom, MatchOptions, Mode
 from igrt.registration.preparation import DailyPreparation, prepare_plan
-from igrt.verification.findings import Level, Outcome, Verdict
+from igrt.verification.findings import Level, Outcome, Override, Verdict
 from igrt.verification.protocol import load_protocol
 from igrt.verification.record import Answer, MatchRecord
 from tests.answer_cases import NOW, box
@@ -102,11 +102,14 @@ def test_another_patients_anatomy_is_refused_by_evidence_alone(plan):
     result = verify(plan, daily_of(seed=4), now=NOW)
     assert result.outcome is Outcome.REFUSED
     assert result.plan_from_daily is None
-    assert result.reason.startswith("The match cannot be believed")
+    assert result.reason.startswith("This does not look like the patient of the plan")
+    assert result.override is Override.NONE
 
 
 def test_the_default_says_that_all_was_matched(answer):
-    assert answer.match == MatchRecord()
+    assert replace(answer.match, hypotheses=(), regions=()) == MatchRecord()
+    assert {hypothesis.levels for hypothesis in answer.match.hypotheses} <= {-2, -1, 1, 2}
+    assert answer.match.regions
 
 
 def test_a_part_of_the_anatomy_and_the_motions_that_are_sought_stand_in_the_answer(plan, daily, answer):
@@ -133,11 +136,20 @@ def test_a_manual_pose_where_the_match_ended_gives_the_same_correction(plan, dai
     assert Answer.from_json(json.loads(json.dumps(result.to_json()))).match == result.match
 
 
-def test_a_manual_pose_of_a_strangers_image_is_a_stop_and_says_why(plan, answer):
+def test_a_manual_pose_of_a_strangers_image_is_refused_and_says_why(plan, answer):
     result = verify(plan, daily_of(seed=4), now=NOW, manual=answer.plan_from_daily)
-    assert (result.outcome, result.verdict) == (Outcome.ACCEPTED, Verdict.STOP)
-    assert "evidence_similarity" in {finding.code for finding in result.findings}
-    assert result.match.automatic.reason.startswith("The match cannot be believed")
+    assert (result.outcome, result.override) == (Outcome.REFUSED, Override.NONE)
+    assert {"evidence_similarity", "evidence_identity", "match_manual"} <= {finding.code for finding in result.findings}
+    assert result.reason.startswith("This does not look like the patient of the plan")
+    assert result.match.automatic.reason.startswith("This does not look like the patient of the plan")
+
+
+def test_a_manual_pose_that_lacks_evidence_is_a_stop_and_says_why(plan, daily, answer):
+    aside = RigidMotion(Frame.PLAN, Frame.PLAN, np.eye(3), np.array([0.0, 0.0, 3.0])) @ answer.plan_from_daily
+    result = verify(plan, daily, now=NOW, manual=aside)
+    assert (result.outcome, result.verdict) == (Outcome.ACCEPTED, Verdict.STOP), result.reason
+    assert any(finding.code.startswith("evidence_") for finding in result.findings)
+    assert result.match.automatic.difference_mm == pytest.approx(3.0, abs=1e-6)
 
 
 def test_the_target_is_matched_beside_the_bones_where_the_protocol_asks(plan, daily, tmp_path):

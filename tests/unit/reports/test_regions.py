@@ -9,11 +9,15 @@ from igrt.answer import verify
 from igrt.registration.match import RegionResidual
 from igrt.reports.html import render
 from igrt.reports.regions import LENGTHENED, region_pictures, region_rows, shown, way
+from igrt.verification.protocol import load_protocol
 from tests.unit.reports.conftest import match
 from tests.unit.reports.test_html import CREATED, Page
 
 MOVED = ((0.0, 30.0, 40.0), (0.0, 1.0, 4.0))
 STILL = ((0.0, -30.0, -30.0), (0.1, 0.0, 0.2))
+
+
+TOLERANCE = load_protocol().tables.evidence.region_residual_mm
 
 
 def answered(plan, daily, *, residual_mm, regions=(MOVED, STILL)):
@@ -25,7 +29,7 @@ def answered(plan, daily, *, residual_mm, regions=(MOVED, STILL)):
 
 @pytest.fixture(scope="module")
 def changed(plan, daily):
-    return answered(plan, daily, residual_mm=3.5)
+    return answered(plan, daily, residual_mm=(TOLERANCE.inform + TOLERANCE.warn) / 2)
 
 
 def arrows(page):
@@ -56,13 +60,13 @@ def test_the_table_holds_what_lies_elsewhere(changed, plan):
 
 
 def test_within_tolerance_no_picture_is_drawn(plan, daily):
-    answer = answered(plan, daily, residual_mm=1.0)
+    answer = answered(plan, daily, residual_mm=TOLERANCE.inform)
     assert not shown(answer)
     assert arrows(Page(render(answer, plan=plan, daily=daily, created=CREATED))) == []
 
 
 def test_a_refusal_for_posture_shows_where(plan, daily):
-    answer = answered(plan, daily, residual_mm=30.0, regions=(((0.0, 30.0, 40.0), (0.0, 0.0, 30.0)), STILL))
+    answer = answered(plan, daily, residual_mm=49.9, regions=(((0.0, 30.0, 40.0), (0.0, 0.0, 30.0)), STILL))
     assert answer["outcome"] == "refused"
     assert "arrow far" in arrows(Page(render(answer, plan=plan, daily=daily, created=CREATED)))
 

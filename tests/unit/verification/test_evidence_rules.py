@@ -123,8 +123,9 @@ def test_identity_mirror_and_size_are_never_set_aside_and_the_rest_is(field, key
 def test_the_reason_says_first_what_can_be_seen_and_the_measures_in_one_sentence():
     findings = judged(identity=0.1, similarity=0.2, overlap=0.3)
     assert reason_of(findings) == (
-        "This does not look like the patient of the plan (identity 0.1, at least 0.85). The match cannot be believed: "
-        "overlap of the daily anatomy with the planning CT 0.3 (at least 0.6); similarity of the images 0.2 (at least 0.77)."
+        f"This does not look like the patient of the plan (identity 0.1, at least {TABLE.identity_min:.3g}). The match cannot be believed: "
+        f"overlap of the daily anatomy with the planning CT 0.3 (at least {TABLE.overlap_min:.3g}); "
+        f"similarity of the images 0.2 (at least {TABLE.similarity_min:.3g})."
     )
 
 
@@ -163,6 +164,6 @@ def test_words_state_value_and_limit_of_every_rule():
     match = make_match(PLAN, DAILY)
     words = evidence_words(match, TABLE)
     assert len(words) == len(RULES) + 2
-    assert words[0] == f"identity of the patient 0.9 (at least {TABLE.identity_min:g})"
+    assert words[0] == f"identity of the patient 0.98 (at least {TABLE.identity_min:.3g})"
     assert words[-1] == f"limits set by: {TABLE.derived_by}"
     assert "not a number" in evidence_words(make_match(PLAN, DAILY, identity=math.nan), TABLE)[0]

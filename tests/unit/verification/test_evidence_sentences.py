@@ -53,10 +53,22 @@ def test_one_that_is_almost_as_good_is_not_called_the_likely_one():
     assert said == f"This may be the vertebra below the planned one: {likeness} (score 0.62 against 0.64)."
 
 
+def test_where_no_vertebra_fits_none_is_named():
+    said = another_vertebra(match([hypothesis(-1, 0.3), hypothesis(1, 0.2)], vertebra_score=0.25, vertebra_margin=-0.05), "")
+    assert said == (
+        "The bones of the plan are not in the image, neither as planned nor one or two vertebrae up or down (score 0.30 against 0.25)."
+    )
+
+
 def test_without_hypotheses_nothing_is_named():
     assert another_vertebra(match(vertebra_margin=0.01), "0.01, at least 0.05") == (
         "The planned vertebra was not told apart from those above and below it (lead 0.01, at least 0.05)."
     )
+
+
+def test_where_no_side_fits_the_image_is_not_called_mirrored():
+    said = mirrored(match(vertebra_score=0.2, mirror_margin=-0.1), "")
+    assert said == "The bones of the plan are not in the image, neither as it is nor mirrored left to right (score 0.30 against 0.20)."
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from igrt.verification.protocol import ProtocolTables, load_protocol
 from igrt.verification.schema import keys
 from igrt.verification.site import shipped_folder
 from igrt.verification.tolerance import Tolerance
-from tests.toml_tables import text, without_key
+from tests.toml_tables import text, with_key, without_key
 
 SHIPPED = sorted((shipped_folder() / "protocols").glob("*.toml"))
 TEXT = (shipped_folder() / "protocols" / "default.toml").read_text()
@@ -63,10 +63,8 @@ def test_every_required_key_is_asked_for_by_file_name_and_remedy(name, tmp_path)
         ("rotation_deg = 10.0", "rotation_deg = -1.0", r"resetup.rotation_deg = -1.0 cannot be used"),
         ("scan_offset_mm = [0.0, 0.0, 0.0]", "scan_offset_mm = [0.0, 0.0]", r"setup.scan_offset_mm = \[0.0, 0.0\] cannot be used"),
         ("target_mm = { inform = 1.0, warn = 2.0", "target_mm = { inform = 2.5, warn = 2.0", r"residual.target_mm = .*does not rise"),
-        ("region_residual_max_mm = 8.0", "region_residual_max_mm = 4.0", r"max_mm = 4.0 lies below region_residual_mm.stop"),
         ("derived_by = ", "derived_by_whom = ", r"derived_by"),
         ('derived_by = "', 'derived_by = ""  # "', r"derived_by"),
-        ("region_residual_mm = { inform = 2.0", "region_residual_mm = { inform = 7.0", r"evidence.region_residual_mm = .*does not rise"),
         ("[resetup]", "[axis]\nlateral_mm = { inform = 1, warn = 3, stop = 2 }\n[resetup]", r"axis.lateral_mm = .*does not rise"),
     ],
 )  # fmt: skip
@@ -74,6 +72,20 @@ def test_a_wrong_value_is_named_with_file_key_value_and_remedy(old, new, sentenc
     assert TEXT.count(old) == 1
     with pytest.raises(InputError, match=rf"liver\.toml: .*{sentence}"):
         load(TEXT.replace(old, new), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("evidence.region_residual_max_mm", 1.5, r"evidence.region_residual_max_mm = 1.5 lies below region_residual_mm.stop"),
+        ("evidence.region_residual_mm.inform", 40.0, r"evidence.region_residual_mm = .*does not rise"),
+        ("evidence.identity_min", 1.5, r"evidence.identity_min = 1.5 cannot be used"),
+        ("evidence.stretch_max", 0.0, r"evidence.stretch_max = 0.0 cannot be used"),
+    ],
+)
+def test_limits_of_the_evidence_fit_together(key, value, sentence, tmp_path):
+    with pytest.raises(InputError, match=sentence):
+        load(text(with_key(tomllib.loads(TEXT), key, value)), tmp_path)
 
 
 def test_tolerances_on_single_axes_are_optional(tmp_path):
