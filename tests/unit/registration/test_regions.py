@@ -66,7 +66,7 @@ def test_at_a_pose_that_is_off_every_region_lies_where_the_anatomy_does(shift_mm
     assert sure.sum() >= 8
     assert np.median(np.linalg.norm(moved[sure] - shift_mm, axis=1)) < 0.6
     assert found.residual_mm == pytest.approx(np.linalg.norm(shift_mm), abs=1.0)
-    assert found.target_mm == pytest.approx(np.linalg.norm(shift_mm), abs=0.7)
+    assert found.target_mm == pytest.approx(np.linalg.norm(shift_mm), abs=1.0)
     assert found.stretch < 0.006
 
 
