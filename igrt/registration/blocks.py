@@ -72,6 +72,8 @@ def split(places_mm: NDArray[np.float32], regions: int) -> NDArray[np.intp]:
     `regions` is a power of two and n a multiple of it.
     """
     parts = [np.arange(places_mm.shape[1])]
+    if not len(parts[0]):
+        return np.zeros((regions, 0), np.intp)
     while len(parts) < regions:
         halves = []
         for part in parts:

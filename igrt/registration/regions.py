@@ -24,7 +24,8 @@ Array = NDArray[np.float64]
 
 COARSE, FINE = 2, 3  # levels: voxels of 4 mm, where a stretch is seen from afar, and of 2.5 mm, where regions are matched
 COARSE_REGIONS, FINE_REGIONS = 8, 16
-AFFINE_STEPS, TARGET_STEPS, FINE_STEPS = 4, 3, 4
+AFFINE_STEPS, TARGET_STEPS, FINE_STEPS = 4, 3, 4  # more together would stretch a stranger until he fits
+ARRIVED_MM = 0.1  # a step all together shorter than this, 80 mm away, ends them
 COARSE_SCALE, FINE_SCALE = 1.5, 1.0  # robust scales
 LEAST_SAMPLES = 64  # in a region; with fewer it shows nothing
 PRIOR_MM, PRIOR_RAD, PRIOR_STRAIN = 10.0, 0.15, 0.15  # SD of what a region, or all together, may do
@@ -111,7 +112,10 @@ def affine_of_all(blocks: Blocks) -> Array:
         noise = CORRELATED * max(float(sums[:, WEIGHTED_SQUARES].sum() / max(sums[:, WEIGHT_SUM].sum(), 1.0)), LEAST_NOISE)
         matrix = np.einsum("nab,nc,nd->acbd", normal_matrices(sums)[:, :3, :3], arms, arms).reshape(12, 12) / noise
         vector = np.einsum("na,nc->ac", sums[:, NORMAL_VECTOR][:, :3], arms) / noise + prior * wanted
-        wanted = wanted - np.linalg.solve(matrix + np.diag(prior.ravel()), vector.ravel()).reshape(3, 4)
+        step = np.linalg.solve(matrix + np.diag(prior.ravel()), vector.ravel()).reshape(3, 4)
+        wanted = wanted - step
+        if float(np.abs(step).sum(axis=1).max()) <= ARRIVED_MM:
+            break
     strain = wanted[:, :3] / REACH_MM
     return np.column_stack([strain, wanted[:, 3] - strain @ centre])
 
