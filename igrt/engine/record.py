@@ -2,7 +2,8 @@
 
 `run` (an engine starts), `request` (as it came, without its token) and `reply`, `event` (as it was published), `state` (all that the next
 run needs) and `release` (a correction left; a second of one proposal cannot be written). What only a replay needs: `plan` (a plan was
-prepared, and what its images are judged by), `answer` (what the answer of an image, or at a pose set by hand, rests on) and `claim` (what a claim was decided on).
+prepared, and what its images are judged by), `answer` (what the answer of an image, or at a pose set by hand, rests on) and `claim` (what a
+claim was decided on).
 `image_removed` (an image goes from the disk after this row) and `restored` (what is before came from a backup).
 """
 
