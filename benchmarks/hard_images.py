@@ -5,7 +5,7 @@ noise, scatter as a blur of the primary, Feldkamp reconstruction. Poses are draw
 Student's t with 4 degrees of freedom, scaled to a deviation of 4 mm and 1.5 degrees and cut at 20 mm and 5 degrees.
 
 Every pose has a planning CT of 3 mm slices. The effects follow the number of the pose, so that each is there in half of the images
-or fewer, in every combination: gas and metal in the daily image, breathing of 10 mm in front and none at the spine (chest), a panel
+or fewer, in every combination: gas and metal in the daily image, breathing of 10 mm down in front and none at the spine (chest), a panel
 that sags three times a turn, and four strengths of scatter, the first none, as after a perfect correction.
 """
 
@@ -141,6 +141,7 @@ def imaged(case: Case, folder: Path, coarser: int) -> Volume:
             breath_mm=BREATH_MM * effects.breathing,
             sag_mm=SAG_MM * effects.flex,
             front=case.position.fixed_from_lps @ np.array([0.0, -1.0, 0.0]),
+            towards_head=float((case.position.fixed_from_lps @ np.array([0.0, 0.0, 1.0]))[1]),
         )
         daily = acquire(
             disturbed(case.anatomy.phantom, case.anatomy.isocentre_mm, case.random, gas=effects.gas, metal=effects.metal),
@@ -183,9 +184,10 @@ def disturbed(phantom: Phantom, middle_mm: NDArray[np.float64], rng: np.random.G
 class Restless(CpuProjector):
     """Projects one anatomy while the patient breathes and the panel sags."""
 
-    def __init__(self, *, breath_mm: float, sag_mm: float, front: NDArray[np.float64]) -> None:
+    def __init__(self, *, breath_mm: float, sag_mm: float, front: NDArray[np.float64], towards_head: float) -> None:
+        """`front` is the patient's in the room, `towards_head` the sign of y there."""
         super().__init__()
-        self._breath_mm, self._sag_mm, self._front = breath_mm, sag_mm, front
+        self._breath_mm, self._sag_mm, self._front, self._towards_head = breath_mm, sag_mm, front, towards_head
         self._phases: dict[int, NDArray[np.float32]] = {}
 
     def project(self, values: NDArray[np.float32], grid: Grid, cameras: Cameras) -> NDArray[np.float32]:
@@ -206,10 +208,10 @@ class Restless(CpuProjector):
         return out
 
     def _inhaled(self, values: NDArray[np.float32], grid: Grid, share: float) -> NDArray[np.float32]:
-        """Tissue in front of the isocentre moved along the patient (i of the grid), more the farther in front, none behind it."""
+        """Tissue in front of the isocentre moved down the patient (along i of the grid), more the farther in front, none behind it."""
         k, j = np.meshgrid(*(np.arange(n) for n in grid.shape_kji[:2]), indexing="ij")
         ahead = grid.position_mm(np.stack([np.zeros_like(k), j, k], -1)) @ self._front
-        steps = share * self._breath_mm * np.clip(ahead / 60.0, 0, 1) / grid.spacing_mm[0]
+        steps = self._towards_head * share * self._breath_mm * np.clip(ahead / 60.0, 0, 1) / grid.spacing_mm[0]
         whole, part = np.floor(steps).astype(int), (steps % 1).astype(np.float32)
         index = np.arange(grid.shape_kji[2])[None, None, :] + whole[..., None]
         low, high = (np.take_along_axis(values, np.clip(index + n, 0, values.shape[2] - 1), axis=2) for n in (0, 1))
