@@ -62,6 +62,7 @@ def _chapters() -> Iterable[str]:
         ("Sending an image", manual.SENDING),
         ("Following events", manual.FOLLOWING),
         ("Fetching", manual.FETCHING),
+        ("Measuring a pose", manual.MEASURING),
         ("From a proposal to the couch", manual.RELEASING),
     ):
         yield f"## {title}\n\n{text}"

@@ -137,6 +137,17 @@ whole: compare it. `changed_content` means that something else is there now: sta
 reading the plan.
 """
 
+MEASURING = """`evaluate_pose` has all evidence measured at a pose that someone set by hand, before or after a refusal: send the
+`image_id` of the image that was answered last and `plan_from_daily`, that of `answer` as the person moved it. The reply says that it is
+being measured; the event `pose_evaluated`, whose `evaluation_id` is the request's message id, brings a whole answer at that pose: its
+findings, evidence and correction, and in `match.automatic` the match of the registration with its own evidence and how far the two lie
+from each other. Where it cannot be measured `pose_not_evaluated` says why.
+
+The state, the proposal and its lifetime stay as they are: what was measured is shown, written down and kept, and can be neither approved
+nor claimed. One pose is measured at a time, each in about the time of an answer; another before that is `not_now`. After a restart of the
+engine ask anew.
+"""
+
 RELEASING = """1. A person sends `approve` (for a verdict of stop `override`, by name and with the reason) with the `proposal_id`. The event
    `approved` carries a token, and so does the snapshot's `standing.approved` while the state is `approved`.
 2. The linac sends `report_machine`: what it has loaded, and whether its beam is on.

@@ -8,6 +8,10 @@ docs/bus.md is made from these types. This module is all that a user of the bus 
 from igrt.bus.fetch_messages import Fetch as Fetch
 from igrt.bus.fetch_messages import FetchedStructure as FetchedStructure
 from igrt.bus.fetch_messages import FetchReply as FetchReply
+from igrt.bus.pose_messages import EvaluatePose as EvaluatePose
+from igrt.bus.pose_messages import EvaluatePoseReply as EvaluatePoseReply
+from igrt.bus.pose_messages import PoseEvaluated as PoseEvaluated
+from igrt.bus.pose_messages import PoseNotEvaluated as PoseNotEvaluated
 from igrt.bus.release_events import Approved as Approved
 from igrt.bus.release_events import ChainClosed as ChainClosed
 from igrt.bus.release_events import ClaimDenied as ClaimDenied

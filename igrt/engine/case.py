@@ -26,7 +26,7 @@ from igrt.engine.spool import Description, SlabData, Spool, free_bytes
 from igrt.engine.states import LEAVING, RELEASED, Session, State, Trigger
 from igrt.engine.stream import Stream
 from igrt.engine.supervisor import Supervisor
-from igrt.engine.tasks import AnswerTask, ImageTask, PlanReady, PlanTask, SlabTask
+from igrt.engine.tasks import AnswerTask, ImageTask, PlanReady, PlanTask, PoseTask, SlabTask
 from igrt.errors import InputError
 from igrt.guard.policy import Policy
 from igrt.verification.machine import MachineProfile, load_machine
@@ -34,7 +34,7 @@ from igrt.verification.protocol import Protocol, load_protocol
 from igrt.verification.table_angle import TableAngles
 
 MOST_BEGUN = 64
-OF_AN_IMAGE = (ImageTask, SlabTask, AnswerTask)
+OF_AN_IMAGE = (ImageTask, SlabTask, AnswerTask, PoseTask)
 _T = TypeVar("_T")
 
 
@@ -68,6 +68,7 @@ class Case:
         self.protocol: Protocol | None = None
         self.plan_asked: tuple[int, asyncio.Future[PlanReady]] | None = None
         self.spool: Spool | None = None
+        self.posing: PoseTask | None = None
         self.result: m.Proposal | m.Refusal | m.ImageFailed | None = None
         self.last_byte_s = 0.0
         self.began: dict[str, float] = {}
@@ -104,6 +105,7 @@ class Case:
     def leave(self) -> None:
         """End what is in hand, before another image or plan takes its place."""
         self.withdraw("another image or plan takes its place")
+        self.pose_fails("not_now", "another image or plan takes the place of its image; send it again for that image")
         for trigger in LEAVING.get(self.session.state, ()):
             self.move(trigger)
         self.result = None
@@ -133,6 +135,19 @@ class Case:
         self.supervisor.forget((PlanTask,))
         ready.set_exception(error)
 
+    def pose_done(self) -> PoseTask | None:
+        """What was asked to be measured; now it is no more."""
+        asked, self.posing = self.posing, None
+        if asked:
+            self.supervisor.forget(OF_AN_IMAGE)
+        return asked
+
+    def pose_fails(self, code: str, sentence: str) -> None:
+        """The pose that is being measured will not be; nothing where there is none."""
+        asked = self.pose_done()
+        if asked:
+            self.stream.tell(m.PoseNotEvaluated, image_id=asked.image_id, evaluation_id=asked.evaluation_id, code=code, sentence=sentence)
+
     def begin(self, spool: Spool) -> None:
         """Take an image in, in place of what was in hand."""
         rounds = self.chain.rounds + (self.session.state is State.IN_POSITION)
@@ -146,6 +161,11 @@ class Case:
         self.chain = self.chain.next_image(rounds=rounds).with_(scan_start=start, seen=seen)
         self.move(Trigger.IMAGE_BEGUN, d.image_id)
         self.tell_image()
+
+    def spool_again(self, image_id: str) -> Spool:
+        """The file of an image that an earlier run of the engine took in; OSError, MsgspecError or WireError where it is not as it was."""
+        description = msgspec.json.decode((self.folder / f"{image_id}.json").read_bytes(), type=Description)
+        return Spool(self.folder, description, reserve_bytes=0)
 
     def angles(self, d: Description) -> TableAngles:
         """The table angles of an image of the plan in use; InputError where they are not known or contradict each other."""

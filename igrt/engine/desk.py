@@ -8,7 +8,7 @@ from igrt.bus import messages as m
 from igrt.bus.grids import daily_grid
 from igrt.bus.sockets import CREDIT_SLABS, LARGEST_SLAB_BYTES
 from igrt.bus.topics import WireError
-from igrt.engine import states
+from igrt.engine import pose_desk, states
 from igrt.engine.alerts import ClearedBy
 from igrt.engine.basis import software_version
 from igrt.engine.case import Case, trace
@@ -50,6 +50,8 @@ class Desk:
                 return self._end_image(request)
             case m.Snapshot():
                 return self._snapshot(request)
+            case m.EvaluatePose():
+                return pose_desk.evaluate(self._case, request)
             case m.Fetch():
                 return await self._fetcher.carry_out(request)
         reply = self._linac.carry_out(request) or self._person.carry_out(request)

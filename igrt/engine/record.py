@@ -2,7 +2,8 @@
 
 `run` (an engine starts), `request` (as it came, without its token) and `reply`, `event` (as it was published), `state` (all that the next
 run needs) and `release` (a correction left; a second of one proposal cannot be written). What only a replay needs: `plan` (a plan was
-prepared, and what its images are judged by), `answer` (what the answer of an image rests on) and `claim` (what a claim was decided on).
+prepared, and what its images are judged by), `answer` (what the answer of an image, or at a pose set by hand, rests on) and `claim` (what a
+claim was decided on).
 `image_removed` (an image goes from the disk after this row) and `restored` (what is before came from a backup).
 """
 
@@ -12,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from igrt.bus.messages import LoadPlan
+from igrt.bus.pose_messages import Pose
 from igrt.engine.basis import Basis, Build
 from igrt.engine.journal import Entry, Journal
 from igrt.engine.spool import Description
@@ -44,11 +46,15 @@ class PlanRow(Struct, frozen=True, kw_only=True):
 
 
 class AnswerRow(Struct, frozen=True, kw_only=True):
-    """An image was answered, or cannot be: then `failed` says why. Its answer is in the event that follows."""
+    """An image was answered, or cannot be: then `failed` says why. Its answer is in the event that follows.
+
+    `pose` is the one that was set by hand, where that was measured.
+    """
 
     description: Description
     basis: Basis
     failed: str | None = None
+    pose: Pose | None = None
 
 
 def row_of(kind: str, content: Struct, *, patient_id: str | None) -> Entry:

@@ -85,7 +85,7 @@ class Collector:
         if turn.erased:
             return
         self._plan = turn.read(PLAN, PlanRow) or self._plan
-        answered, told = turn.read(ANSWER, AnswerRow), turn.first(m.Proposal) or turn.first(m.Refusal)
+        answered, told = turn.read(ANSWER, AnswerRow), turn.first(m.Proposal) or turn.first(m.Refusal) or turn.first(m.PoseEvaluated)
         if answered and self._plan:
             event = None if told is None else m.encode(told)
             self.recorded.append(Recorded(row=turn.number, plan=self._plan, answered=answered, event=event))
@@ -175,7 +175,8 @@ class Answering:
         try:
             solver.begin(d, image)
             solver.add(0, d.slices)
-            answer = solver.answer(self._progress, judged_utc_unix_s=recorded.basis.judged_utc_unix_s)
+            answered = recorded.answered
+            answer = solver.answer(self._progress, judged_utc_unix_s=answered.basis.judged_utc_unix_s, pose=answered.pose)
         except InputError as error:  # which may name the plan, and that may lie elsewhere now
             sentence = str(error).replace(str(require_plan(recorded, self._plans)), recorded.plan.request.path)
             return {"answer": None, "failed": sentence}

@@ -17,6 +17,7 @@ from igrt.engine.case import Case, Limits
 from igrt.engine.chain import Kept
 from igrt.engine.journal import Entry
 from igrt.engine.journal_redaction import redact
+from igrt.engine.pose_desk import pose_task
 from igrt.engine.record import STATE, RunRow
 from igrt.engine.replay_turns import Turn
 from igrt.engine.spool import Description, Spool
@@ -81,6 +82,10 @@ class ReplayCase(Case):
                 self.stream.alerts[event.alert.code] = event.alert
             elif isinstance(event, m.AlertCleared):
                 self.stream.alerts.pop(event.code, None)
+        if isinstance(turn.request, m.EvaluatePose) and any(row.get("kind") == m.EvaluatePoseReply.wire_kind() for row in turn.told):
+            self.posing = pose_task(self, turn.request)
+        elif turn.first(m.PoseEvaluated) or turn.first(m.PoseNotEvaluated):
+            self.posing = None
         kept = turn.read(STATE, Kept)
         if kept is not None:
             self.keep(kept)

@@ -36,7 +36,7 @@ from igrt.errors import InputError
 
 NEW = frozenset({"message_id", "hold_id"})
 """Made anew for each message and hold."""
-_ON_DISK = frozenset({"incomplete", "unknown_image"})
+_ON_DISK = frozenset({"incomplete", "unknown_image", "disk_failed"})
 """Errors that tell of slices on disk, which the journal does not list."""
 _IN_HAND = (State.ACQUIRING, State.REGISTERING)
 _WATCHED = frozenset({"clock_jumped", "hold_unacknowledged", "disk_low"})
@@ -159,7 +159,7 @@ class Decisions:
     def _request(self, case: ReplayCase, turn: Turn, request: m.Message) -> Callable[[], None] | None:
         if isinstance(request, WAITING):
             return None
-        if isinstance(request, m.EndImage) and not self._in_hand(case, turn):
+        if isinstance(request, m.EndImage | m.EvaluatePose) and not self._in_hand(case, turn):
             return None
         facts = turn.read(CLAIM, ClaimFacts)
         if isinstance(request, m.Claim):
@@ -209,13 +209,15 @@ def _token(facts: ClaimFacts | None) -> str:
 
 def _answer(case: ReplayCase, turn: Turn, row: AnswerRow) -> Callable[[], None]:
     """What followed from the recorded answer."""
-    told, failed = turn.first(m.Proposal) or turn.first(m.Refusal), turn.first(m.ImageFailed)
+    told = turn.first(m.Proposal) or turn.first(m.Refusal) or turn.first(m.PoseEvaluated)
+    failed = turn.first(m.ImageFailed) or turn.first(m.PoseNotEvaluated)
     report = (
         Failed(number=0, code=failed.code if failed else "defect", sentence=row.failed, basis=row.basis)
         if row.failed is not None
         else Answered(number=0, answer=told.answer if told else {}, basis=row.basis)
     )
-    return lambda: on_report(case, report, AnswerTask(number=0))
+    task = AnswerTask(number=0) if row.pose is None else case.posing
+    return lambda: on_report(case, report, task)
 
 
 def _carry_out(case: ReplayCase, request: m.Message) -> None:

@@ -6,15 +6,17 @@ import uuid
 from typing import Any
 
 from igrt.bus import messages as m
+from igrt.bus.pose_messages import Pose
 from igrt.bus.topics import WireError
 from igrt.engine.alerts import VERDICT_ALERTS
 from igrt.engine.basis import Basis
 from igrt.engine.case import OF_AN_IMAGE, Case
 from igrt.engine.compare import as_told, compared, match_point_mm, seen
+from igrt.engine.pose_desk import evaluated
 from igrt.engine.record import ANSWER, PLAN, AnswerRow, PlanRow, row_of
 from igrt.engine.states import State, Trigger
 from igrt.engine.supervisor import Death
-from igrt.engine.tasks import Advanced, Answered, AnswerTask, AnyReport, DeviceFailed, Failed, PlanReady, PlanTask, Started, Task
+from igrt.engine.tasks import Advanced, Answered, AnswerTask, AnyReport, DeviceFailed, Failed, PlanReady, PlanTask, PoseTask, Started, Task
 from igrt.errors import InputError
 from igrt.verification.findings import Level, Outcome, Verdict
 
@@ -38,12 +40,18 @@ def _take(case: Case, report: AnyReport, task: Task | None) -> None:
             if isinstance(task, AnswerTask | PlanTask):
                 image_id = case.session.image_id if isinstance(task, AnswerTask) else None
                 case.stream.tell(m.Progress, image_id=image_id, stage=stage, fraction=fraction)
+        case Answered(answer=answer, basis=basis) if isinstance(task, PoseTask):
+            _keep_basis(case, basis, pose=task.plan_from_daily)
+            evaluated(case, answer)
         case Answered(answer=answer, basis=basis):
             if case.session.state is State.REGISTERING:
                 _keep_basis(case, basis)
                 _answered(case, answer)
         case DeviceFailed(sentence=sentence):
             case.stream.alert("device_failed", sentence=sentence)
+        case Failed(code=code, sentence=sentence, basis=basis) if isinstance(task, PoseTask):
+            _keep_basis(case, basis, failed=sentence, pose=task.plan_from_daily)
+            case.pose_fails(code, sentence)
         case Failed(code=code, sentence=sentence, basis=basis):
             if case.session.state is State.REGISTERING:
                 _keep_basis(case, basis, failed=sentence)
@@ -52,10 +60,10 @@ def _take(case: Case, report: AnyReport, task: Task | None) -> None:
             pass
 
 
-def _keep_basis(case: Case, basis: Basis | None, *, failed: str | None = None) -> None:
+def _keep_basis(case: Case, basis: Basis | None, *, failed: str | None = None, pose: Pose | None = None) -> None:
     """Write down what the answer rests on; None is a worker without one."""
     if basis and case.spool:
-        row = AnswerRow(description=case.spool.description, basis=basis, failed=failed)
+        row = AnswerRow(description=case.spool.description, basis=basis, failed=failed, pose=pose)
         case.stream.note(row_of(ANSWER, row, patient_id=case.stream.patient_id))
 
 
@@ -98,6 +106,7 @@ def _same_plan(report: PlanReady, plan: PlanReady) -> bool:
 
 def _task_failed(case: Case, task: Task | None, code: str, sentence: str) -> None:
     if not isinstance(task, PlanTask):
+        case.pose_fails(code, sentence)
         if case.session.state in (State.ACQUIRING, State.REGISTERING):
             case.fail_image(code, sentence)
     elif case.plan_asked and case.plan_asked[0] == task.number:

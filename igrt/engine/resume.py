@@ -13,7 +13,6 @@ from igrt.engine.basis import this_build
 from igrt.engine.case import Case
 from igrt.engine.chain import Chain, Kept
 from igrt.engine.record import RunRow
-from igrt.engine.spool import Description, Spool
 from igrt.engine.states import EXPIRING, Session, State
 from igrt.engine.tasks import PlanTask
 from igrt.errors import InputError
@@ -90,10 +89,9 @@ def _plan_again(case: Case, last: Kept) -> bool:
 
 def _image_again(case: Case) -> None:
     """Open the image and tell the worker what is on disk of it; what was acknowledged is not taken again."""
-    beside = case.folder / f"{case.session.image_id}.json"
+    assert case.session.image_id is not None
     try:
-        description = msgspec.json.decode(beside.read_bytes(), type=Description)
-        case.spool = Spool(case.folder, description, reserve_bytes=0)
+        case.spool = case.spool_again(case.session.image_id)
     except (OSError, msgspec.MsgspecError, WireError) as error:
         case.fail_image("disk_failed", f"it is no longer on disk as it was kept ({error}); look at the disk, then image again")
         return

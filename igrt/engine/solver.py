@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from igrt.answer import verify
 from igrt.bus.grids import daily_grid
 from igrt.bus.messages import LoadPlan
+from igrt.bus.pose_messages import Pose
 from igrt.compute import device as devices
 from igrt.compute.volume import Volume
 from igrt.engine.basis import Basis, Used, this_build
 from igrt.engine.spool import Description
 from igrt.engine.tasks import PlannedIsocentre, PlanReady
 from igrt.geometry.couch import CouchPosition
+from igrt.geometry.motion import Frame, RigidMotion
 from igrt.images.load import load_plan
 from igrt.images.records import Daily, Plan
 from igrt.registration.preparation import DailyPreparation, PreparedPlan, prepare_plan
@@ -122,8 +124,8 @@ class AnswerSolver:
         """What the last answer, given or failed, rests on."""
         return self._basis
 
-    def answer(self, progress: Progress, *, judged_utc_unix_s: float | None = None) -> dict[str, Any]:
-        """The answer of igrt.answer.verify, given now, or as it was given at another time."""
+    def answer(self, progress: Progress, *, judged_utc_unix_s: float | None = None, pose: Pose | None = None) -> dict[str, Any]:
+        """The answer of igrt.answer.verify, given now, or as it was given at another time; at a pose set by hand where one is given."""
         d = self._description
         self._digest_to(len(self._hu))
         self._basis = Basis(
@@ -159,6 +161,7 @@ class AnswerSolver:
             prepared_daily=prepared,
             progress=progress,
             now=self._basis.now,
+            manual=None if pose is None else RigidMotion.from_matrix(pose, target=Frame.PLAN, source=Frame.DAILY),
         ).to_json()
         answer["seconds"]["prepare_daily"] = prepared_s  # what was left of it after the last slab
         return answer

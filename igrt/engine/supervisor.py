@@ -29,6 +29,7 @@ from igrt.engine.tasks import (
     Failed,
     ImageTask,
     PlanTask,
+    PoseTask,
     SlabTask,
     Started,
     StopTask,
@@ -58,6 +59,7 @@ class Budgets:
             ImageTask: self.slab_s,
             SlabTask: self.slab_s,
             AnswerTask: self.answer_s,
+            PoseTask: self.answer_s,
             StopTask: STOP_S,
         }
         return self.start_s if task is None else table[type(task)]

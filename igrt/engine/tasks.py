@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from igrt.bus.messages import LoadPlan
+from igrt.bus.pose_messages import Pose
 from igrt.engine.basis import Basis, Used
 from igrt.engine.spool import Description
 from igrt.geometry.position import PatientPosition
@@ -43,11 +44,20 @@ class AnswerTask(Task, frozen=True, kw_only=True):
     """The image is whole: answer."""
 
 
+class PoseTask(Task, frozen=True, kw_only=True):
+    """Answer once more, at a pose that `by` set by hand."""
+
+    image_id: str
+    evaluation_id: str
+    by: str
+    plan_from_daily: Pose
+
+
 class StopTask(Task, frozen=True, kw_only=True):
     """End the process."""
 
 
-AnyTask = PlanTask | ImageTask | SlabTask | AnswerTask | StopTask
+AnyTask = PlanTask | ImageTask | SlabTask | AnswerTask | PoseTask | StopTask
 
 
 class Report(Struct, frozen=True, kw_only=True, tag_field="report", tag=str.lower):
@@ -147,5 +157,6 @@ NAMES: Mapping[type[Task], str] = {
     ImageTask: "mapping the image",
     SlabTask: "taking in a slab",
     AnswerTask: "the answer",
+    PoseTask: "measuring a pose",
     StopTask: "its end",
 }

@@ -21,6 +21,7 @@ import msgspec
 import zmq
 
 from igrt.bus.messages import LoadPlan
+from igrt.bus.pose_messages import Pose
 from igrt.compute.failure import DeviceError
 from igrt.engine.basis import Basis
 from igrt.engine.logs import logging_to
@@ -37,6 +38,7 @@ from igrt.engine.tasks import (
     ImageTask,
     PlanReady,
     PlanTask,
+    PoseTask,
     SlabTask,
     Started,
     StopTask,
@@ -61,8 +63,8 @@ class Solver(Protocol):
     def add(self, k_start: int, slices: int) -> None:
         """Take in slices that are on disk now."""
 
-    def answer(self, progress: Progress) -> dict[str, Any]:
-        """The answer's JSON object for the plan and the whole image."""
+    def answer(self, progress: Progress, *, pose: Pose | None = None) -> dict[str, Any]:
+        """The answer's JSON object for the plan and the whole image, at a pose that was set by hand where one is given."""
 
     def basis(self) -> Basis | None:
         """What that answer, given or failed, rests on; None where nothing can be given again from it."""
@@ -88,7 +90,7 @@ class Worker:
                 self._socket.send(msgspec.msgpack.encode(DeviceFailed(number=task.number, sentence=str(failure))))
                 return
             except InputError as error:
-                basis = self._solver.basis() if isinstance(task, AnswerTask) else None
+                basis = self._solver.basis() if isinstance(task, AnswerTask | PoseTask) else None
                 report = msgspec.msgpack.encode(Failed(number=task.number, code="bad_input", sentence=str(error), basis=basis))
             except Exception as error:
                 LOG.error("a defect in the worker", exc_info=error)
@@ -115,6 +117,9 @@ class Worker:
                 self._solver.add(task.k_start, task.slices)
             case AnswerTask():
                 answer = self._solver.answer(progress)
+                return Answered(number=task.number, answer=answer, basis=self._solver.basis())
+            case PoseTask():
+                answer = self._solver.answer(progress, pose=task.plan_from_daily)
                 return Answered(number=task.number, answer=answer, basis=self._solver.basis())
         return Done(number=task.number)
 

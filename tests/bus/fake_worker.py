@@ -1,7 +1,8 @@
 """A worker whose answers need no images: the plan is a JSON file that says how it behaves.
 
 `crash` and `hang` name a task kind; both happen as long as the file `again` beside the plan is there (it is removed first, so that
-once is the rule), or each time where `always` is true. `hold` keeps an answer waiting until a file `go` beside the plan appears.
+once is the rule), or each time where `always` is true. `hold` names what it keeps waiting, `answer` or `pose`, until a file `go`
+beside the plan appears.
 """
 
 import hashlib
@@ -72,10 +73,10 @@ class FakeSolver:
         self.adds += 1
         self.sums[k_start : k_start + slices] = self.hu[k_start : k_start + slices].astype(float).sum(axis=(1, 2))
 
-    def answer(self, progress):
+    def answer(self, progress, *, pose=None):
         progress("register", 0.5)
-        self.misbehave("answer")
-        if self.plan.get("hold"):
+        self.misbehave("answer" if pose is None else "pose")
+        if self.plan.get("hold") == ("answer" if pose is None else "pose"):
             self.path.with_name("held").touch()
             while not self.path.with_name("go").exists():
                 time.sleep(0.01)
@@ -91,6 +92,7 @@ class FakeSolver:
             "reason": "as planned",
             "findings": [{"code": "far", "sentence": "It is too far.", "level": "stop"}] if self.plan.get("verdict") == "stop" else [],
             "correction": {"axes": "fixed", "lateral_mm": float(self.sums.mean())},
+            "match": {"manual": pose is not None, "pose": pose},
         }
 
     def basis(self):

@@ -69,7 +69,7 @@ def iter_numbered(client):
 
 
 def test_wait_for_answer_finds_in_the_snapshot_what_the_stream_lost(engine, client, plan_file, volume, tmp_path):
-    client.load_plan(plan_file(hold=True))
+    client.load_plan(plan_file(hold="answer"))
     image_id = client.send_image(volume, position=HFS)
     with Client(engine.endpoints) as follower:
         (tmp_path / "go").touch()

@@ -112,7 +112,7 @@ def test_a_killed_engine_takes_its_worker_along_and_its_images_stay(process, tmp
 
 def test_an_engine_that_answers_is_stopped_without_waiting_for_the_answer(process, tmp_path, plan_file, volume):
     with Client(tmp_path / "engine") as client:
-        client.load_plan(plan_file(hold=True))
+        client.load_plan(plan_file(hold="answer"))
         client.send_image(volume, position=HFS)
         until = time.monotonic() + WAIT_S
         while not (tmp_path / "held").exists() and time.monotonic() < until:

@@ -67,7 +67,7 @@ def test_unknown_fields_are_ignored(commands):
     assert isinstance(reply, m.SnapshotReply)
 
 
-@pytest.mark.parametrize("verb", ["hold", "approved", "evaluate_pose", "nonsense", ""])
+@pytest.mark.parametrize("verb", ["hold", "approved", "register_again", "nonsense", ""])
 def test_what_is_not_in_the_table_is_refused_by_name(commands, verb):
     reply = ask(commands, [changed(snapshot_request(), kind=verb)])
     assert reply.code == "unknown_kind"

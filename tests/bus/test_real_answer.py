@@ -12,6 +12,7 @@ from igrt.bus import messages as m
 from igrt.bus.client import Client
 from igrt.bus.errors import RefusedInputError
 from igrt.geometry.angles import rotation_from_angles
+from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.images.records import Daily
 from igrt.simulation.imager import send_daily
@@ -116,3 +117,19 @@ def test_bad_plans_get_the_sentence_of_the_library(real_engine, files, tmp_path)
             assert str(by_bus.value) == str(by_library.value)
         with pytest.raises(RefusedInputError, match="no-such-machine"):
             client.load_plan(files[0], machine="no-such-machine")
+
+
+def test_a_pose_set_by_hand_is_measured_as_the_library_does(client, files, daily):
+    image_id = send_daily(client, daily)
+    proposal = client.wait_for_answer(image_id, timeout_s=WAIT_S)
+    moved = np.array(proposal.answer["plan_from_daily"])
+    moved[:3, 3] += (3.0, 0.0, -2.0)
+    pose = RigidMotion.from_matrix(moved, target=Frame.PLAN, source=Frame.DAILY)
+    event = client.evaluate_pose(image_id, pose, by="Test Therapist")
+    plan = igrt.load_plan(files[0], isocentre_mm=ISOCENTRE_MM, position="HFS")
+    assert comparable(event.answer) == comparable(igrt.verify(plan, daily, manual=pose).to_json())
+    automatic = event.answer["match"]["automatic"]
+    assert automatic["evidence"] == proposal.answer["evidence"]
+    assert automatic["difference_mm"] == pytest.approx(np.hypot(3.0, 2.0), abs=1e-6)
+    assert event.answer["evidence"]["similarity"] < proposal.answer["evidence"]["similarity"]
+    assert client.snapshot().result == proposal

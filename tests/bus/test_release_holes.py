@@ -41,7 +41,7 @@ def test_the_answer_of_one_image_is_not_proposed_as_anothers(start_engine, plan_
     engine = start_engine(worker_command=CHAIN_WORKER, limits=Limits(reserve_bytes=0, disk_low_bytes=0, stall_s=0.2))
     disk_is_free, refused = threading.Event(), []
     with Client(engine.endpoints) as first, Client(engine.endpoints) as second:
-        first.load_plan(plan_file(patient_id="P1", hold=True), fraction=4)
+        first.load_plan(plan_file(patient_id="P1", hold="answer"), fraction=4)
         second.snapshot()
         sent = first.begin_image(volume.grid, position=HFS, couch=COUCH, image_id="A")
         sent.send_missing(volume.hu)

@@ -64,7 +64,7 @@ def test_an_image_goes_on_where_it_stopped(client, plan_file, volume, again):
 
 
 def test_an_image_that_was_whole_is_answered(client, plan_file, volume, again, tmp_path):
-    client.load_plan(plan_file(patient_id="P1", hold=True), fraction=4)
+    client.load_plan(plan_file(patient_id="P1", hold="answer"), fraction=4)
     client.send_image(volume, position=HFS, image_id="scan-1", couch=COUCH)
     other = again()
     (tmp_path / "go").touch()
@@ -139,7 +139,7 @@ def test_a_machine_that_was_restarted_answers_its_image_and_releases_nothing_of_
 
 
 def test_an_image_of_another_boot_is_answered_and_expires(client, plan_file, volume, again, monkeypatch, tmp_path):
-    client.load_plan(plan_file(patient_id="P1", hold=True), fraction=4)
+    client.load_plan(plan_file(patient_id="P1", hold="answer"), fraction=4)
     client.send_image(volume, position=HFS, image_id="scan-1", couch=COUCH)
     monkeypatch.setattr("igrt.engine.case.boot", lambda: "another boot")
     other = again()

@@ -38,7 +38,7 @@ def total(volume):
 
 
 def test_killed_while_registering_it_is_told_again_and_the_answer_comes(engine, client, plan_file, volume, tmp_path):
-    client.load_plan(plan_file(hold=True))
+    client.load_plan(plan_file(hold="answer"))
     image_id = client.send_image(volume, position=HFS)
     assert appears(tmp_path / "held")
     os.kill(engine.worker_pid, signal.SIGKILL)

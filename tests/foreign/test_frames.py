@@ -99,6 +99,9 @@ def test_the_check_would_find_a_wrong_frame():
         valid(msgspec.msgpack.encode(message))
 
 
+STILL = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+
+
 def examples(**header) -> dict[str, m.Message]:
     """A request of each kind that must name the plan, with this header."""
     whose, named = m.new_header(**header), {"by": "Test Therapist"}
@@ -107,6 +110,7 @@ def examples(**header) -> dict[str, m.Message]:
         m.BeginImage(header=whose, image_id="i", grid=grid, position=PatientPosition.HFS),
         m.EndImage(header=whose, image_id="i"),
         m.Fetch(header=whose, what="plan_ct", content_id="c"),
+        m.EvaluatePose(header=whose, image_id="i", plan_from_daily=STILL, **named),
         m.Approve(header=whose, proposal_id="p", **named),
         m.Override(header=whose, proposal_id="p", why="because", **named),
         m.Reject(header=whose, why="because", **named),

@@ -23,6 +23,7 @@ UNITLESS = {
     "fraction",
     "rounds",
     "missing",
+    "plan_from_daily",  # a rotation and a shift in mm in one matrix, as in the answer
     "shape_kji",
     "direction_i",
     "direction_j",
