@@ -46,7 +46,7 @@ from igrt.verification.radiograph_rules import (
 )
 from igrt.verification.record import CONE_BEAM, RADIOGRAPHS, Answer, MatchRecord
 from igrt.verification.stages import Progress, Stages
-from igrt.verification.table_angle import TableAngles, table_angles
+from igrt.verification.table_angle import TableAngles, common_angle_deg, table_angles
 from igrt.verification.verdict import verdict
 
 __all__ = ["Answer", "Matcher", "Progress", "verify"]
@@ -118,8 +118,8 @@ def verify(
     `site` is the site folder (None: $IGRT_SITE or the user's). `couch_start` is where the couch stood during the scan (IEC 61217):
     without it there is no absolute target. `table_angle_deg` is the planned table angle (IEC 61217) at which the couch corrects,
     `image_table_angle_deg` the one that it was read at for the image; where they are None they follow from couch and plan
-    (`verification.table_angle`). `scan_offset_mm` is a shift made on purpose after the scan (fixed axes), by default the protocol's.
-    `device` is a name of `igrt.compute.device.choose`.
+    (`verification.table_angle`), the second without a couch from the angle that all radiographs state. `scan_offset_mm` is a shift
+    made on purpose after the scan (fixed axes), by default the protocol's. `device` is a name of `igrt.compute.device.choose`.
     `prepared_plan` and `prepared_daily` spare a preparation and must be of these very images. `progress` is told stage and share
     done. `now`, with time zone, is when the answer is given. `options` say what the match looks at (None: as the protocol says).
     `manual` is a pose `plan_from_daily` that someone set by hand: it is judged beside the automatic one and takes its place.
@@ -137,6 +137,8 @@ def verify(
         scan_offset_mm=tolerances.tables.setup.scan_offset_mm if scan_offset_mm is None else scan_offset_mm,
         now=now or datetime.now(UTC),
     )
+    if image_table_angle_deg is None and couch_start is None and isinstance(daily, Radiographs):
+        image_table_angle_deg = common_angle_deg([image.stated.support_angle_deg for image in daily.images])
     angles = table_angles(
         planned_deg=plan.identity.table_angles_deg,
         couch=profile.couch,

@@ -8,6 +8,9 @@ docs/bus.md is made from these types. This module is all that a user of the bus 
 from igrt.bus.fetch_messages import Fetch as Fetch
 from igrt.bus.fetch_messages import FetchedStructure as FetchedStructure
 from igrt.bus.fetch_messages import FetchReply as FetchReply
+from igrt.bus.radiograph_messages import MOST_FRAMES as MOST_FRAMES
+from igrt.bus.radiograph_messages import Jaws as Jaws
+from igrt.bus.radiograph_messages import RadiographFrame as RadiographFrame
 from igrt.bus.release_events import Approved as Approved
 from igrt.bus.release_events import ChainClosed as ChainClosed
 from igrt.bus.release_events import ClaimDenied as ClaimDenied
