@@ -58,8 +58,8 @@ class BeginImage(Message, frozen=True, kw_only=True):
     image_id: Annotated[Identifier, Meta(description="the sender's choice; names the image on disk")]
     grid: Annotated[ImageGrid | None, Meta(description="of a volume; null for radiographs")] = None
     radiographs: Annotated[
-        list[RadiographFrame] | None,
-        Meta(min_length=1, max_length=MOST_FRAMES, description="one a slice, of the patient in one pose; null for a volume"),
+        Annotated[list[RadiographFrame], Meta(min_length=1, max_length=MOST_FRAMES)] | None,
+        Meta(description="one a slice, of the patient in one pose; null for a volume"),
     ] = None
     dtype: Annotated[
         Literal["int16", "uint16"],

@@ -9,15 +9,16 @@ import pytest
 
 import igrt
 from igrt.bus import messages as m
+from igrt.bus.errors import RefusedError, RefusedInputError
 from igrt.bus.radiographs import sent
 from igrt.engine.record import SPOOL
+from igrt.engine.release import position
 from igrt.engine.replay import replay
 from tests.kv_cases import cone_beam, radiographs, write_kv_plan
 from tests.radiograph_cases import ISOCENTRE_MM, POSITION
 from tests.replay.sessions import COUCH, PERSON, WAIT_S, Session, engine_of
 
 SHIFT_MM = (1.2, -2.0, 1.5)
-UNREAD = msgspec.structs.replace(COUCH, lateral_mm=float("nan"))
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +53,7 @@ def codes(event) -> dict[str, str]:
 
 def test_a_pair_over_the_bus_gives_the_answer_of_the_library(session, plan, tmp_path):
     daily = radiographs(tmp_path / "pair")
-    couch = igrt.CouchPosition(**{axis: getattr(COUCH, axis) for axis in COUCH.__struct_fields__ if axis != "table_angle_deg"})
-    expected = igrt.verify(igrt.load_plan(plan), daily, couch_start=couch).to_json()
+    expected = igrt.verify(igrt.load_plan(plan), daily, couch_start=position(COUCH)).to_json()
     assert expected["outcome"] == "accepted"
     event = send(session, daily)
     assert isinstance(event, m.Proposal)
@@ -79,7 +79,7 @@ def test_one_radiograph_is_partial_and_releases_nothing(session, tmp_path):
     now = session.client.snapshot()
     assert now.state == "refused"
     assert {alert.code for alert in now.alerts} == {"verdict_caution"}
-    with pytest.raises(igrt.bus.errors.RefusedError):
+    with pytest.raises(RefusedError):
         session.client.approve("0" * 32, by=PERSON)
     session.report()
     denied = session.client.claim("0" * 32, token="0" * 64, couch=COUCH)
@@ -113,7 +113,7 @@ def test_a_pair_goes_on_where_it_stopped_in_another_run_and_is_fetched_as_it_was
     assert fetched.radiographs == list(frames)
     assert (session.folder / SPOOL / "kv.hu").stat().st_size == sum(image.nbytes for image in pixels) + 2 * 8
     with pytest.raises(ValueError, match="no volume"):
-        fetched.hu
+        _ = fetched.hu
 
 
 def test_the_table_angle_is_the_one_that_every_frame_states(session, tmp_path):
@@ -121,7 +121,7 @@ def test_the_table_angle_is_the_one_that_every_frame_states(session, tmp_path):
     event = send(session, daily, couch=None)
     assert event.answer["image_table_angle_deg"] == 4.0
     assert event.answer["table_angle_deg"] == 0.0
-    with pytest.raises(igrt.errors.InputError, match=r"support angle 4, .* is taken to be 0; give image_table_angle_deg"):
+    with pytest.raises(RefusedInputError, match=r"support angle 4, .* is taken to be 0; give image_table_angle_deg"):
         send(session, daily, image_table_angle_deg=0.0)
 
 
