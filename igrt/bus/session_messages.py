@@ -221,10 +221,12 @@ class Proposal(Event, frozen=True, kw_only=True):
 
 
 class Refusal(Event, frozen=True, kw_only=True):
-    """The match is not to be trusted, or could not be made: there is no correction. Times as in a proposal."""
+    """There is no correction: the match is not to be trusted, cannot be made, or is partial (one radiograph). Times as in a proposal."""
 
     image_id: Identifier
-    answer: Annotated[dict[str, Any], Meta(description="the object of docs/json.md; its correction is null")]
+    answer: Annotated[
+        dict[str, Any], Meta(description="the object of docs/json.md; its correction is null, its outcome refused or partial")
+    ]
     last_byte_received_monotonic_s: Seconds
     published_monotonic_s: Seconds
 
