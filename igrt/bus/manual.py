@@ -104,8 +104,9 @@ SENDING = f"""1. `load_plan`, or `snapshot` to learn the plan in use.
    with `dtype` uint16, and then a slice is a frame. What a frame leaves out is the standard's default, then the machine profile's, else it
    is refused; all frames have one shape.
 3. Slabs in any order and of any number of slices, each of which belongs to one slab alone. The second frame is the voxels and nothing
-   else: int16 little-endian Hounsfield units (of radiographs uint16 stored values), slice by slice, row by row, column index i fastest; `crc32` is that of zlib and PNG (of the
-   ASCII text `123456789` it is `0x{zlib.crc32(b"123456789"):08x}`). A slab's header needs neither session nor plan.
+   else: int16 little-endian Hounsfield units (of radiographs uint16 stored values), slice by slice, row by row, column index i fastest;
+   `crc32` is that of zlib and PNG (of the ASCII text `123456789` it is `0x{zlib.crc32(b"123456789"):08x}`).
+   A slab's header needs neither session nor plan.
 4. Each slab is answered by `slab_stored` once it is on disk, or by `error`. After `bad_slab` or `no_credit` send it again with a new
    message id, after `no_credit` some 20 ms later, then twice as long each time (slabs of a connection that broke off may still be on
    their way to the disk); after `unknown_image` begin the image again; after anything else give up.
@@ -134,12 +135,12 @@ Events of a kind that you do not know count by their `number` too. Who reads too
 each) and holds up nobody. After `stopping` no heartbeat follows.
 """
 
-FETCHING = f"""`fetch` reads what the engine has, {LARGEST_CHUNK_BYTES >> 10} KiB at most at a time: the planning CT and the contours of the
-plan in use (`content_id` is its fingerprint), and the daily images that were sent whole for it, volumes or radiographs (`content_id` is the image's). Leave
-`version` null at first; the reply names it, with `total_bytes`. Then ask for the next `offset_bytes` with that `version`, one request at
-a time, until `total_bytes` are there; broken off, go on where you were, over another connection too. `version` is the SHA-256 of the
-whole: compare it. `changed_content` means that something else is there now: start again. The first chunk of a plan may take as long as
-reading the plan.
+FETCHING = f"""`fetch` reads what the engine has, {LARGEST_CHUNK_BYTES >> 10} KiB at most at a time: the planning CT and the contours of
+the plan in use (`content_id` is its fingerprint), and the daily images, volumes or radiographs, that were sent whole for it (`content_id`
+is the image's). Leave `version` null at first; the reply names it, with `total_bytes`. Then ask for the next `offset_bytes` with that
+`version`, one request at a time, until `total_bytes` are there; broken off, go on where you were, over another connection too. `version`
+is the SHA-256 of the whole: compare it. `changed_content` means that something else is there now: start again. The first chunk of a plan
+may take as long as reading the plan.
 """
 
 RELEASING = """1. A person sends `approve` (for a verdict of stop `override`, by name and with the reason) with the `proposal_id`. The event
