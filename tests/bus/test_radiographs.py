@@ -96,6 +96,11 @@ def test_a_pair_goes_on_where_it_stopped_in_another_run_and_is_fetched_as_it_was
         return session.client.begin_radiographs(frames, position=POSITION, patient_id="PHANTOM", couch=COUCH, image_id="kv")
 
     transfer = begin()
+    transfer._dtype = "int16"
+    transfer.send(0, np.stack(pixels[:1]).view(np.int16))
+    with pytest.raises(RefusedInputError, match="image kv is uint16, not int16; send it as announced"):
+        transfer.drain()
+    transfer = begin()
     transfer.send(1, np.stack(pixels[1:]))
     transfer.drain()
     session.stop()
