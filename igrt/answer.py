@@ -49,8 +49,8 @@ def verify(
     `site` is the site folder (None: $IGRT_SITE or the user's). `couch_start` is where the couch stood during the scan (IEC 61217):
     without it there is no absolute target. `table_angle_deg` is the planned table angle (IEC 61217) at which the couch corrects,
     `image_table_angle_deg` the one that it was read at for the image; where they are None they follow from couch and plan
-    (`verification.table_angle`). `scan_offset_mm` is a shift made on purpose after the scan (fixed axes), by default the protocol's.
-    `device` is a name of `igrt.compute.device.choose`.
+    (`verification.table_angle`), the second without a couch from the angle that all radiographs state. `scan_offset_mm` is a shift
+    made on purpose after the scan (fixed axes), by default the protocol's. `device` is a name of `igrt.compute.device.choose`.
     `prepared_plan` and `prepared_daily` spare a preparation and must be of these very images. `progress` is told stage and share
     done. `now`, with time zone, is when the answer is given. `options` say what the match looks at (None: as the protocol says).
     `manual` is a pose `plan_from_daily` that someone set by hand: it is judged beside the automatic one and takes its place.

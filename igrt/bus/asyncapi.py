@@ -134,7 +134,8 @@ def _message(kind: str) -> _JSON:
     if kind in SLABS:
         message["x-frames"] = [
             "this message",
-            "the voxels: length_bytes bytes, int16 little-endian Hounsfield units, slices x rows x columns, column index fastest",
+            "the voxels: length_bytes bytes, little-endian int16 Hounsfield units or uint16 stored values of radiographs, "
+            "slices x rows x columns, column index fastest",
         ]
     if issubclass(of, m.Event):
         message["x-numbered"] = True

@@ -17,6 +17,7 @@ from igrt.bus.errors import EngineSilentError, RefusedError, refused
 from igrt.bus.fetch_client import FetchCalls
 from igrt.bus.grids import vector_or_none, wire_grid
 from igrt.bus.pose_client import PoseCalls
+from igrt.bus.radiograph_client import RadiographCalls
 from igrt.bus.release_client import REQUEST_TIMEOUT_S, ReleaseCalls
 from igrt.bus.sockets import Endpoints, dealer, subscriber
 from igrt.bus.topics import EVENTS, HEARTBEAT_LOST_S, REPLIES, SILENCE, WireError, decode
@@ -34,7 +35,7 @@ CouchReadout = m.CouchReadout
 _MessageT = TypeVar("_MessageT", bound=m.Message)
 
 
-class Client(ReleaseCalls, FetchCalls, PoseCalls):
+class Client(ReleaseCalls, FetchCalls, PoseCalls, RadiographCalls):
     """Speaks to one engine. A context manager; not for use by two threads."""
 
     def __init__(self, endpoints: Endpoints | Path | str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> None:

@@ -22,6 +22,8 @@ Made by `python -m igrt.bus.docs > docs/bus.md` from the types that `igrt/bus/me
 
 PARTS = (
     m.ImageGrid,
+    m.RadiographFrame,
+    m.Jaws,
     m.CouchReadout,
     m.ImageState,
     m.AlertState,

@@ -21,18 +21,26 @@ _MessageT = TypeVar("_MessageT", bound=m.Message)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fetched:
-    """A whole content, its SHA-256 checked; `grid` is None for contours."""
+    """A whole content, its SHA-256 checked; `grid` is None for contours and radiographs."""
 
     version: str
     grid: m.ImageGrid | None
     data: bytes
+    radiographs: list[m.RadiographFrame] | None = None
 
     @property
     def hu(self) -> NDArray[np.int16]:
         """Of a volume: Hounsfield units, [k, j, i]."""
         if self.grid is None:
-            raise ValueError("contours have no voxels; ask for structures")
+            raise ValueError("this is no volume; ask for structures or frames")
         return np.frombuffer(self.data, "<i2").reshape(self.grid.shape_kji)
+
+    @property
+    def frames(self) -> NDArray[np.uint16]:
+        """Of radiographs: stored values, [frame, row, column]."""
+        if not self.radiographs:
+            raise ValueError("this is no radiograph; ask for hu or structures")
+        return np.frombuffer(self.data, "<u2").reshape(len(self.radiographs), *self.radiographs[0].shape)
 
     @property
     def structures(self) -> list[m.FetchedStructure]:
@@ -75,4 +83,4 @@ class FetchCalls(ABC):
             progress(len(data), chunk.total_bytes)
         if hashlib.sha256(data).hexdigest() != chunk.version:
             raise RefusedError("changed_content", f"{what} {content_id} came damaged; fetch it again")
-        return Fetched(version=chunk.version, grid=chunk.grid, data=bytes(data))
+        return Fetched(version=chunk.version, grid=chunk.grid, data=bytes(data), radiographs=chunk.radiographs)

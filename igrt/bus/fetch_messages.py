@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from igrt.bus.radiograph_messages import RadiographFrame
 from igrt.bus.session_messages import ImageGrid
 from igrt.bus.wire import Count, Identifier, Message, Reply, Text, Vector
 
@@ -38,10 +39,16 @@ class FetchReply(Reply, frozen=True, kw_only=True):
     version: Version
     offset_bytes: Count
     total_bytes: Count
-    grid: Annotated[ImageGrid | None, Meta(description="of a volume, in the frame of its own: plan or daily LPS; null for contours")]
+    grid: Annotated[
+        ImageGrid | None, Meta(description="of a volume, in the frame of its own: plan or daily LPS; null for contours and radiographs")
+    ]
+    radiographs: Annotated[list[RadiographFrame] | None, Meta(description="what was said of each; null for a volume and contours")] = None
     encoding: Annotated[
-        Literal["int16", "msgpack"],
-        Meta(description="int16: little-endian HU, i fastest, then j, then k; msgpack: a list of FetchedStructure, as one content"),
+        Literal["int16", "uint16", "msgpack"],
+        Meta(
+            description="int16: little-endian HU, i fastest, then j, then k; uint16: radiographs, one after the other, row by row; "
+            "msgpack: a list of FetchedStructure, as one content"
+        ),
     ]
     data: Annotated[bytes, Meta(description="the chunk")]
 

@@ -26,7 +26,7 @@ STATES: Mapping[str, str] = {
     "moving": "the couch is on its way to the target",
     "in_position": "the couch was read back at its target; a verification image may follow",
     "delivering": "the beam is on",
-    "refused": "the match is not to be trusted; there is no correction",
+    "refused": "the match is not to be trusted, or one radiograph shows no depth; there is no correction",
     "rejected": "a person wanted nothing of the proposal",
     "expired": "the image is too old to move a patient by",
     "withdrawn": "a newer image or plan, or a person, took the proposal away; a linac that had claimed it was told to hold",
@@ -100,15 +100,21 @@ Ids are made at random; one that begins with `release.` is `malformed`.
 SENDING = f"""1. `load_plan`, or `snapshot` to learn the plan in use.
 2. `begin_image`, with the plan's fingerprint in the header. The reply sets the credit (now {CREDIT_SLABS}): so many slabs may be
    unacknowledged, of all senders together; and it lists what is missing.
+   A volume is announced with its `grid`; radiographs, one or a pair or any number of a patient in one pose, as a list of `radiographs`
+   with `dtype` uint16, and then a slice is a frame. What a frame leaves out is the standard's default, then the machine profile's, else it
+   is refused; all frames have one shape.
 3. Slabs in any order and of any number of slices, each of which belongs to one slab alone. The second frame is the voxels and nothing
-   else: int16 little-endian Hounsfield units, slice by slice, row by row, column index i fastest; `crc32` is that of zlib and PNG (of the
-   ASCII text `123456789` it is `0x{zlib.crc32(b"123456789"):08x}`). A slab's header needs neither session nor plan.
+   else: int16 little-endian Hounsfield units (of radiographs uint16 stored values), slice by slice, row by row, column index i fastest;
+   `crc32` is that of zlib and PNG (of the ASCII text `123456789` it is `0x{zlib.crc32(b"123456789"):08x}`).
+   A slab's header needs neither session nor plan.
 4. Each slab is answered by `slab_stored` once it is on disk, or by `error`. After `bad_slab` or `no_credit` send it again with a new
    message id, after `no_credit` some 20 ms later, then twice as long each time (slabs of a connection that broke off may still be on
    their way to the disk); after `unknown_image` begin the image again; after anything else give up.
    Give up on a slab that was refused eight times.
 5. When nothing is missing, `end_image`. The answer comes as the event `proposal` or `refusal`, then `verdict`, then an `alert` where
-   something must be known, or as `image_failed`.
+   something must be known, or as `image_failed`. One radiograph alone shows no depth: its answer comes as `refusal`, with the outcome
+   `partial` and what it shows in `radiographs.in_plane`, and moves nothing. Where an earlier image of the set-up was of another kind,
+   the answer's findings say how far the two differ, as `images_compared` does for any two.
 
 **Broken off?** `begin_image` with a new message id, and with the same image id and description (every field but the header), goes on
 where it stopped: `missing` tells what to send. Send just that: a slab that overlaps stored slices is `bad_slab`, unless it is the very
@@ -129,12 +135,12 @@ Events of a kind that you do not know count by their `number` too. Who reads too
 each) and holds up nobody. After `stopping` no heartbeat follows.
 """
 
-FETCHING = f"""`fetch` reads what the engine has, {LARGEST_CHUNK_BYTES >> 10} KiB at most at a time: the planning CT and the contours of the
-plan in use (`content_id` is its fingerprint), and the daily images that were sent whole for it (`content_id` is the image's). Leave
-`version` null at first; the reply names it, with `total_bytes`. Then ask for the next `offset_bytes` with that `version`, one request at
-a time, until `total_bytes` are there; broken off, go on where you were, over another connection too. `version` is the SHA-256 of the
-whole: compare it. `changed_content` means that something else is there now: start again. The first chunk of a plan may take as long as
-reading the plan.
+FETCHING = f"""`fetch` reads what the engine has, {LARGEST_CHUNK_BYTES >> 10} KiB at most at a time: the planning CT and the contours of
+the plan in use (`content_id` is its fingerprint), and the daily images, volumes or radiographs, that were sent whole for it (`content_id`
+is the image's). Leave `version` null at first; the reply names it, with `total_bytes`. Then ask for the next `offset_bytes` with that
+`version`, one request at a time, until `total_bytes` are there; broken off, go on where you were, over another connection too. `version`
+is the SHA-256 of the whole: compare it. `changed_content` means that something else is there now: start again. The first chunk of a plan
+may take as long as reading the plan.
 """
 
 MEASURING = """`evaluate_pose` has all evidence measured at a pose that someone set by hand, before or after a refusal: send the

@@ -12,6 +12,9 @@ from igrt.bus.pose_messages import EvaluatePose as EvaluatePose
 from igrt.bus.pose_messages import EvaluatePoseReply as EvaluatePoseReply
 from igrt.bus.pose_messages import PoseEvaluated as PoseEvaluated
 from igrt.bus.pose_messages import PoseNotEvaluated as PoseNotEvaluated
+from igrt.bus.radiograph_messages import MOST_FRAMES as MOST_FRAMES
+from igrt.bus.radiograph_messages import Jaws as Jaws
+from igrt.bus.radiograph_messages import RadiographFrame as RadiographFrame
 from igrt.bus.release_events import Approved as Approved
 from igrt.bus.release_events import ChainClosed as ChainClosed
 from igrt.bus.release_events import ClaimDenied as ClaimDenied

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from igrt.bus.radiograph_messages import MOST_FRAMES, RadiographFrame
 from igrt.bus.release_events import Standing
 from igrt.bus.release_messages import CouchReadout
 from igrt.bus.wire import Count, Event, Identifier, Message, Number, Ordinal, Range, Reply, Seconds, Sentence, Text, Vector
@@ -49,18 +50,27 @@ class ImageGrid(Struct, frozen=True, kw_only=True):
 
 
 class BeginImage(Message, frozen=True, kw_only=True):
-    """Announce a daily image. The header's plan fingerprint must be that of the plan in use.
+    """Announce a daily image: a volume on a `grid`, or `radiographs`. The header's plan fingerprint must be that of the plan in use.
 
     The same image id with the same description goes on where it stopped: the reply says which slices are missing.
     """
 
     image_id: Annotated[Identifier, Meta(description="the sender's choice; names the image on disk")]
-    grid: ImageGrid
-    dtype: Annotated[Literal["int16"], Meta(description="Hounsfield units, little-endian, i fastest, then j, then k")] = "int16"
+    grid: Annotated[ImageGrid | None, Meta(description="of a volume; null for radiographs")] = None
+    radiographs: Annotated[
+        Annotated[list[RadiographFrame], Meta(min_length=1, max_length=MOST_FRAMES)] | None,
+        Meta(description="one a slice, of the patient in one pose; null for a volume"),
+    ] = None
+    dtype: Annotated[
+        Literal["int16", "uint16"],
+        Meta(
+            description="little-endian, column index fastest: int16 Hounsfield units of a volume (i, then j, then k), uint16 of radiographs"
+        ),
+    ] = "int16"
     position: PatientPosition
     isocentre_mm: Annotated[
         Vector | None,
-        Meta(description="machine isocentre in daily LPS, where the image states it; null leaves it to the machine profile"),
+        Meta(description="machine isocentre in daily LPS, where the image states it; null leaves it to the profile; radiographs: null"),
     ] = None
     image_patient_id: Annotated[Text | None, Meta(description="from the image itself, to be compared with the plan's")] = None
     frame_of_reference_uid: Text | None = None
@@ -141,12 +151,12 @@ class Error(Reply, frozen=True, kw_only=True):
 
 
 class Slab(Message, frozen=True, kw_only=True):
-    """Whole slices of an image; their voxels follow as one raw frame."""
+    """Whole slices of an image (radiographs: whole frames); their voxels or pixels follow as one raw frame."""
 
     image_id: Identifier
     k_start: Annotated[Count, Meta(description="index of the first slice")]
     slices: Annotated[int, Meta(ge=1)]
-    dtype: Annotated[Literal["int16"], Meta(description="as announced")] = "int16"
+    dtype: Annotated[Literal["int16", "uint16"], Meta(description="as announced")] = "int16"
     length_bytes: Annotated[Count, Meta(description="of the raw frame: slices x rows x columns x 2")]
     crc32: Annotated[int, Meta(ge=0, le=0xFFFFFFFF, description="of the raw frame (ISO 3309, as in zlib)")]
 
@@ -211,10 +221,12 @@ class Proposal(Event, frozen=True, kw_only=True):
 
 
 class Refusal(Event, frozen=True, kw_only=True):
-    """The match is not to be trusted, or could not be made: there is no correction. Times as in a proposal."""
+    """There is no correction: the match is not to be trusted, cannot be made, or is partial (one radiograph). Times as in a proposal."""
 
     image_id: Identifier
-    answer: Annotated[dict[str, Any], Meta(description="the object of docs/json.md; its correction is null")]
+    answer: Annotated[
+        dict[str, Any], Meta(description="the object of docs/json.md; its correction is null, its outcome refused or partial")
+    ]
     last_byte_received_monotonic_s: Seconds
     published_monotonic_s: Seconds
 

@@ -6,6 +6,7 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import zmq
@@ -15,6 +16,7 @@ from igrt.bus import messages as m
 from igrt.bus.errors import EngineSilentError, refused
 from igrt.bus.topics import SLAB_REPLIES, decode
 
+Slices = NDArray[np.int16 | np.uint16]
 Progress = Callable[[int, int], None]
 RESUME_S = 2.0
 ATTEMPTS = 8
@@ -25,7 +27,7 @@ _SEND_AGAIN = ("bad_slab", "no_credit")
 @dataclass(frozen=True, slots=True)
 class _Sent:
     k_start: int
-    slab: NDArray[np.int16]
+    slab: Slices
     attempts: int
 
 
@@ -41,10 +43,14 @@ class Transfer:
         *,
         shape_kji: tuple[int, int, int],
         timeout_s: float,
+        dtype: Literal["int16", "uint16"] = "int16",
     ) -> None:
-        """`begin` announces the image, and again where it broke off; `timeout_s` is the longest wait for any acknowledgement."""
+        """`begin` announces the image, and again where it broke off; `timeout_s` is the longest wait for any acknowledgement.
+
+        `dtype` is as announced: int16 of a volume, uint16 of radiographs, a frame for a slice.
+        """
         self._socket, self._begin, self._end, self._header = socket, begin, end, header
-        self._shape_kji, self._timeout_s = shape_kji, timeout_s
+        self._shape_kji, self._timeout_s, self._dtype = shape_kji, timeout_s, dtype
         self._sent: dict[str, _Sent] = {}
         reply = begin()
         self.image_id, self.missing = reply.image_id, reply.missing
@@ -55,23 +61,23 @@ class Transfer:
         """Slices that the engine has acknowledged as on its disk (at least; it lists at most 64 missing ranges)."""
         return self._shape_kji[0] - sum(b - a for a, b in self.missing)
 
-    def send(self, k_start: int, slab: NDArray[np.int16]) -> None:
-        """Send slices from `k_start` on, int16 HU (slices, rows, columns); waits only while the credit is used up.
+    def send(self, k_start: int, slab: Slices) -> None:
+        """Send slices from `k_start` on, int16 HU or uint16 pixels (slices, rows, columns); waits only while the credit is used up.
 
         EngineSilentError where the engine acknowledges nothing in time; RefusedError where it refuses.
         """
-        if slab.dtype != np.int16 or slab.shape[1:] != self._shape_kji[1:]:
-            raise ValueError(f"slab is {slab.dtype} of shape {slab.shape}; give int16 slices of {self._shape_kji[1:]}")
+        if slab.dtype != self._dtype or slab.shape[1:] != self._shape_kji[1:]:
+            raise ValueError(f"slab is {slab.dtype} of shape {slab.shape}; give {self._dtype} slices of {self._shape_kji[1:]}")
         if slab.nbytes > self._largest_bytes:
             raise ValueError(f"slab has {slab.nbytes} bytes; the engine takes {self._largest_bytes} at a time, give fewer slices")
         self._wait(until=lambda: len(self._sent) < self._credit)
-        self._send(_Sent(k_start, np.ascontiguousarray(slab, dtype="<i2"), 1))
+        self._send(_Sent(k_start, np.ascontiguousarray(slab, dtype=f"<{slab.dtype.str[1:]}"), 1))
 
     def drain(self) -> None:
         """Wait until everything sent is acknowledged."""
         self._wait(until=lambda: not self._sent)
 
-    def send_missing(self, hu: NDArray[np.int16], *, slab_slices: int = 8, progress: Progress | None = None) -> None:
+    def send_missing(self, hu: Slices, *, slab_slices: int = 8, progress: Progress | None = None) -> None:
         """Send every slice of the whole image `hu` that the engine lacks; `progress` hears slices on disk, and in all."""
         fitting = max(1, self._largest_bytes // max(1, hu[0].nbytes))
         step = max(1, min(slab_slices, fitting))
@@ -97,6 +103,7 @@ class Transfer:
             image_id=self.image_id,
             k_start=sent.k_start,
             slices=len(sent.slab),
+            dtype=self._dtype,
             length_bytes=len(data),
             crc32=zlib.crc32(data),
         )

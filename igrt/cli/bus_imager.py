@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from igrt.bus.client import Client
     from igrt.bus.messages import AlertState, CouchReadout, Proposal
     from igrt.cli.terminal import ProgressCall
+    from igrt.images.radiographs import Radiographs
     from igrt.images.records import Daily
     from igrt.simulation.imager import Pace
 
@@ -49,7 +50,7 @@ def engine_errors() -> Iterator[None]:
 
 def send_and_hear(
     client: Client,
-    daily: Daily,
+    daily: Daily | Radiographs,
     *,
     progress: ProgressCall,
     pace: Pace | None = None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAME = "demo"
 SUMMARY = "simulated patients against a real engine: corrections made and verified, a tolerance exceeded, a wrong patient"
 DESCRIPTION = """Makes simulated patients (nothing is downloaded), starts an engine of its own, sends each fraction's
-cone-beam CT over ZeroMQ as an imager does, and prints what the engine answers. A simulated therapist
+cone-beam CT or radiographs over ZeroMQ as an imager does, and prints what the engine answers. A simulated therapist
 approves, a simulated linac claims and moves its couch, the read-back closes the chain, and a large
 correction is imaged again. One fraction is out of tolerance and one is another patient; the demo fails
 unless both are caught and every other patient is brought home. Then the engine goes on

@@ -17,11 +17,14 @@ from igrt.cli.terminal import ProgressCall
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.setup import Correction
 from igrt.images.load import load_daily, load_plan
+from igrt.images.today import load_today
 from igrt.images.write import Approval
 from igrt.reports import html
 from igrt.simulation.linac import Linac, readout
 from igrt.simulation.patients import PATIENTS, Fraction, make_daily, make_plan, plan_from_daily
+from igrt.simulation.radiographs import make_image
 from igrt.verification.findings import Verdict
+from igrt.verification.machine import load_machine
 from igrt.verification.protocol import SetupTable, load_protocol
 
 if TYPE_CHECKING:
@@ -66,8 +69,8 @@ def play(fraction: Fraction, number: int, ground: Playground) -> Played:
     plan_folder = ground.patients / patient.name / "plan"
     if not plan_folder.exists():
         make_plan(patient, ground.patients, approval=Approval.APPROVED, progress=ground.progress)
-    daily_folder = make_daily(fraction, ground.patients, progress=ground.progress)
-    plan, daily = load_plan(plan_folder), load_daily(daily_folder)
+    daily_folder = make_image(fraction, ground.patients, progress=ground.progress)
+    plan, daily = load_plan(plan_folder), load_today(daily_folder)
     ground.progress("engine loads the plan", 0.0)
     with engine_errors():
         patient_on_couch(ground.linac, plan, fraction=number)
@@ -76,7 +79,7 @@ def play(fraction: Fraction, number: int, ground: Playground) -> Played:
         chain = _bring_home(fraction, heard, ground)
     error_mm = error_of(heard, fraction, plan)
     report = ground.reports / f"{number}-{patient.name}-{fraction.name}.html"
-    html.write(report, html.render(heard.answer, plan=plan, daily=daily, steps=chain.steps))
+    html.write(report, html.render(heard.answer, plan=plan, daily=daily, kv=load_machine().kv, steps=chain.steps))
     expected = expected_verdicts(fraction, load_protocol(patient.protocol).tables.setup)
     return Played(
         fraction=fraction,
@@ -97,12 +100,13 @@ def _bring_home(fraction: Fraction, heard: Heard, ground: Playground) -> Chain:
 
     def image_again(left: Correction, couch: CouchReadout, number: int) -> Proposal | None:
         name = f"{fraction.name}-verification-{number}"
-        again = replace(fraction, name=name, correction=left, seed=1000 + fraction.seed + number)
+        again = replace(fraction, name=name, correction=left, seed=1000 + fraction.seed + number, kv=False)
         daily = load_daily(make_daily(again, ground.patients, progress=ground.progress))
         return send_and_hear(ground.client, daily, progress=ground.progress, couch=couch).proposal
 
     ground.progress("approval, claim, couch", 0.0)
-    return bring_home(ground.client, ground.linac, heard.proposal, error=fraction.correction, image_again=image_again)
+    anyway = ["a cone-beam CT follows the pair of radiographs"] if fraction.kv else []
+    return bring_home(ground.client, ground.linac, heard.proposal, error=fraction.correction, image_again=image_again, anyway=anyway)
 
 
 def expected_verdicts(fraction: Fraction, tolerance: SetupTable) -> tuple[Verdict, ...]:
@@ -123,6 +127,8 @@ def error_of(heard: Heard, fraction: Fraction, plan: Plan) -> float | None:
         return None
     answer = RigidMotion.from_matrix(heard.answer["plan_from_daily"], target=Frame.PLAN, source=Frame.DAILY)
     truth = plan_from_daily(fraction.correction, isocentre_mm=plan.isocentre_mm, position=plan.position)
+    if fraction.kv:  # whose daily frame has the machine isocentre at the plan isocentre's coordinates, and not at zero
+        truth = truth @ RigidMotion(Frame.DAILY, Frame.DAILY, np.eye(3), -plan.isocentre_mm)
     corners = plan.isocentre_mm + np.array(list(itertools.product((-REACH_MM, REACH_MM), repeat=3)))
     return float(np.linalg.norm((answer @ truth.inverse()).apply(corners) - corners, axis=1).max())
 

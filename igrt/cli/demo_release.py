@@ -5,7 +5,7 @@ Therapist and linac are the simulation's, and say so; the patient is carried by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from igrt.reports.words import figure
 from igrt.simulation.couch import SimulatedCouch, carry, simple_mechanics
 from igrt.simulation.linac import UNITS, Linac, readout
 from igrt.simulation.therapist import NAME, Therapist
+from igrt.verification.superseding import OF_TWO_IMAGES
 
 COUCH = SimulatedCouch(mechanics=simple_mechanics(), lateral_mm=5.0, longitudinal_mm=-120.0, vertical_mm=-140.0)
 STEP_TIMEOUT_S = 60.0
@@ -82,8 +83,13 @@ def patient_on_couch(linac: Linac, plan: Plan, *, fraction: int) -> None:
     )
 
 
-def bring_home(client: Client, linac: Linac, proposal: m.Proposal, *, error: Correction, image_again: ImageAgain) -> Chain:
-    """Follow a proposal until the beam has been on, or until it goes no further; `error` is the correction that would be right."""
+def bring_home(
+    client: Client, linac: Linac, proposal: m.Proposal, *, error: Correction, image_again: ImageAgain, anyway: Sequence[str] = ()
+) -> Chain:
+    """Follow a proposal until the beam has been on, or until it goes no further; `error` is the correction that would be right.
+
+    `anyway` are reasons for an image after the first move that the engine does not ask for.
+    """
     chain = Chain(left=error)
     try:
         for number in range(1, MOST_IMAGES + 1):
@@ -95,11 +101,12 @@ def bring_home(client: Client, linac: Linac, proposal: m.Proposal, *, error: Cor
                 return chain
             assert chain.left is not None
             chain.left = remaining(chain.left, start=before, now=linac.couch)
-            if not needed:
+            also = anyway if number == 1 else ()
+            if not needed and not also:
                 _treated(client, linac, chain)
                 return chain
-            causes = "; ".join(why.removeprefix(ASKED).rstrip(".") for why in needed)
-            chain.tell("Image again", f"required before the beam: {causes}")
+            causes = "; ".join([*(why.removeprefix(ASKED).rstrip(".") for why in needed), *also])
+            chain.tell("Image again", f"required before the beam: {causes}" if needed else causes)
             again = image_again(chain.left, readout(linac.couch), number)
             if again is None:
                 chain.objections.append("the verification image was refused")
@@ -154,8 +161,18 @@ def _verified(proposal: m.Proposal, chain: Chain) -> None:
     words = f"the image asks for {asked_mm:.2f} mm and {asked_deg:.2f}° more; in truth {left_mm:.2f} mm and {left_deg:.2f}° are left"
     chain.tell("Verified", words)
     chain.verified = True
+    _beside(proposal, chain)
     if not (left_mm <= MOST_LEFT_MM and left_deg <= MOST_LEFT_DEG):
         chain.objections.append(f"the couch left {left_mm:.2f} mm and {left_deg:.2f}°")
+
+
+def _beside(proposal: m.Proposal, chain: Chain) -> None:
+    """How far the image differs from an earlier one of another kind, where there is one."""
+    for finding in proposal.answer["findings"]:
+        if finding["code"] in OF_TWO_IMAGES:
+            chain.tell("Compared", finding["sentence"])
+            if finding["value"] is None or finding["level"] != "inform":
+                chain.objections.append("two images of a patient who lay still differ, or were not compared")
 
 
 def _treated(client: Client, linac: Linac, chain: Chain) -> None:

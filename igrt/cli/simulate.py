@@ -9,13 +9,14 @@ from igrt.cli.parsing import POSITIONS, Parser, existing, finite
 
 NAME = "simulate"
 SUMMARY = "make simulated patients as DICOM files, or send an image as an imager would"
-DESCRIPTION = """Two things that stand in for hardware. `files` makes plans and daily cone-beam images of simulated
-patients, with the set-up error that each was given. `imager` sends a daily image, slab by slab, to a
-running engine and prints what the engine answers."""
+DESCRIPTION = """Two things that stand in for hardware. `files` makes plans and daily images, cone-beam CTs and a pair of
+radiographs, of simulated patients, with the set-up error that each was given. `imager` sends a daily image,
+slab by slab or radiograph by radiograph, to a running engine and prints what the engine answers."""
 EXAMPLES = (
     "igrt simulate files patients/",
     "igrt simulate files patients/ --patient thorax",
     "igrt simulate imager --engine site/engine --plan patients/thorax/plan --daily patients/thorax/fraction-1",
+    "igrt simulate imager --engine site/engine --plan patients/head/plan --daily patients/head/fraction-2_kv",
 )
 
 
@@ -34,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     imager.add_argument(
         "--plan", type=existing, required=True, metavar="PATH", help="folder of the plan, as the engine sees it, or a volume file"
     )
-    imager.add_argument("--daily", type=existing, required=True, nargs="+", metavar="PATH", help="folder or files of the daily image")
+    imager.add_argument(
+        "--daily", type=existing, required=True, nargs="+", metavar="PATH", help="folder or files of the daily image, or of radiographs"
+    )
     imager.add_argument("--isocentre", type=finite, nargs=3, metavar=("X", "Y", "Z"), help="as for igrt verify")
     imager.add_argument("--daily-isocentre", type=finite, nargs=3, metavar=("X", "Y", "Z"), help="as for igrt verify")
     imager.add_argument("--position", choices=POSITIONS, help="as for igrt verify")
@@ -53,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
 def _files(options: argparse.Namespace) -> int:
     from igrt.cli.terminal import console, stages
     from igrt.errors import InputError
-    from igrt.simulation.patients import FRACTIONS, PATIENTS, make_daily, make_plan
+    from igrt.simulation.patients import FRACTIONS, PATIENTS, make_plan
+    from igrt.simulation.radiographs import make_image
 
     if options.patient is not None and options.patient not in PATIENTS:
         raise InputError(f"there is no simulated patient {options.patient!r}; choose one of {', '.join(PATIENTS)}")
@@ -66,7 +70,7 @@ def _files(options: argparse.Namespace) -> int:
     for fraction in FRACTIONS:
         if options.patient in (None, fraction.patient):
             with stages() as progress:
-                daily = make_daily(fraction, options.folder, progress=progress)
+                daily = make_image(fraction, options.folder, progress=progress)
             out.print(f"{daily}  {fraction.shows}; truth in {daily.name}_truth.json", soft_wrap=True)
     return 0
 
@@ -77,14 +81,14 @@ def _send(options: argparse.Namespace) -> int:
     from igrt.cli.terminal import print_answer, print_json, stages
     from igrt.errors import InputError
     from igrt.geometry.position import PatientPosition
-    from igrt.images.load import load_daily
+    from igrt.images.today import load_today
     from igrt.simulation.imager import Pace
     from igrt.verification.findings import Verdict
 
     if options.slices_per_second is not None and options.slices_per_second <= 0:
         raise InputError(f"--slices-per-second is {options.slices_per_second:g}; give a positive number")
     with stages(quiet=options.json) as progress, engine_errors(), Client(options.engine) as client:
-        daily = load_daily(options.daily, isocentre_mm=options.daily_isocentre, position=options.position, progress=progress)
+        daily = load_today(options.daily, isocentre_mm=options.daily_isocentre, position=options.position, progress=progress)
         progress("preparing the plan", 0.0)
         position = None if options.position is None else PatientPosition(options.position)
         client.load_plan(

@@ -13,9 +13,9 @@ from igrt.geometry.couch_model import CouchModel
 from igrt.geometry.motion import RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import fixed_from_plan
-from igrt.verification.codes import found
-from igrt.verification.findings import Finding, Level
-from igrt.verification.superseding import ImagedSetup, superseded
+from igrt.verification.findings import Finding
+from igrt.verification.protocol import ImagesTable
+from igrt.verification.superseding import LIMITS, ImagedSetup, incomparable, superseded
 from igrt.verification.table_angle import SAME_ANGLE_DEG
 
 Point = tuple[float, float, float]
@@ -35,16 +35,14 @@ def seen(answer: dict[str, Any], *, image_id: str, after: Seen | None, reading: 
     )
 
 
-def compared(earlier: Seen, later: Seen, *, couch: CouchModel, reference_mm: Point) -> tuple[Finding, ...]:
+def compared(earlier: Seen, later: Seen, *, couch: CouchModel, reference_mm: Point, limits: ImagesTable = LIMITS) -> tuple[Finding, ...]:
     """The findings on the two, with the couch's motion between them taken out; `reference_mm` is the match point, fixed axes."""
     moved = _moved(earlier.reading, later.reading, couch)
     same_goal = earlier.plan_isocentre_mm == later.plan_isocentre_mm and _same_angle(earlier.table_angle_deg, later.table_angle_deg)
     setups = [_setup(image) for image in (earlier, later)]
     if moved is None or not same_goal:
-        why = "another isocentre or table angle is meant" if moved is not None else "where the couch stood is not known"
-        sentence = f"The {setups[1].words} alone counts; it cannot be held against the {setups[0].words}: {why}."
-        return (found("images_incomparable", sentence, level=Level.INFORM),)
-    return superseded(setups[0], setups[1], moved=moved, reference_mm=reference_mm)
+        return (incomparable(setups[0], setups[1], moved=moved),)
+    return superseded(setups[0], setups[1], moved=moved, reference_mm=reference_mm, limits=limits)
 
 
 def match_point_mm(answer: dict[str, Any]) -> Point:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from igrt.bus import messages as m
-from igrt.bus.grids import daily_grid
 from igrt.bus.sockets import CREDIT_SLABS, LARGEST_SLAB_BYTES
 from igrt.bus.topics import WireError
 from igrt.engine import pose_desk, states
@@ -13,6 +12,7 @@ from igrt.engine.alerts import ClearedBy
 from igrt.engine.basis import software_version
 from igrt.engine.case import Case, trace
 from igrt.engine.fetch import Fetcher
+from igrt.engine.imaging import require_agreed_angle, require_volume_or_radiographs
 from igrt.engine.linac_desk import LinacDesk
 from igrt.engine.person_desk import PersonDesk
 from igrt.engine.placing import loaded_isocentre_mm
@@ -87,8 +87,9 @@ class Desk:
         in_hand = case.spool.description if case.spool and case.spool.description.image_id == request.image_id else None
         treated_mm = in_hand.plan_isocentre_mm if in_hand else loaded_isocentre_mm(case.plan, case.chain.machine)
         description = Description.of(request, plan_fingerprint=fingerprint, plan_isocentre_mm=treated_mm)
-        daily_grid(request.grid, source=request.source)
-        case.angles(description)  # what is missing or contradicts is said before the scan, not after it
+        assert case.profile is not None
+        require_volume_or_radiographs(request, case.profile.kv)
+        require_agreed_angle(request, case.angles(description))  # what is missing or contradicts is said before the scan
         goes_on = case.session.state is State.ACQUIRING and case.spool is not None and case.spool.description == description
         if not goes_on:
             await self._begin(description)

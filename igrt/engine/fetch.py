@@ -83,7 +83,8 @@ class Fetcher:
             offset_bytes=request.offset_bytes,
             total_bytes=content.total_bytes,
             grid=content.grid,
-            encoding="msgpack" if content.grid is None else "int16",
+            radiographs=content.radiographs,
+            encoding="uint16" if content.radiographs else "msgpack" if content.grid is None else "int16",
             data=data,
         )
 

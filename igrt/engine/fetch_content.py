@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from igrt.bus.messages import ImageGrid
+from igrt.bus.messages import ImageGrid, RadiographFrame
 from igrt.bus.topics import WireError
 from igrt.engine.spool import RECORD, Description
 
@@ -36,6 +36,7 @@ class Content:
     sha256: str
     grid: ImageGrid | None
     path: Path | None = None
+    radiographs: list[RadiographFrame] | None = None
 
     def read(self, offset_bytes: int, most_bytes: int) -> bytes:
         """A chunk; WireError where it was taken off the disk meanwhile."""
@@ -62,7 +63,13 @@ def image_content(spool: Path, image_id: str, *, plan_fingerprint: str) -> Conte
             f"image {image_id} is not whole, {stored} of {description.slices} slices are here; fetch it after it has ended",
         )
     return Content(
-        file=file, start_bytes=0, total_bytes=total, sha256=_sha256(file, total), grid=description.grid, path=spool / f"{image_id}.hu"
+        file=file,
+        start_bytes=0,
+        total_bytes=total,
+        sha256=_sha256(file, total),
+        grid=description.grid,
+        path=spool / f"{image_id}.hu",
+        radiographs=description.radiographs,
     )
 
 

@@ -87,6 +87,10 @@ class Intake:
             if message.length_bytes != len(data):
                 raise WireError("bad_slab", f"{message.length_bytes} bytes were announced and {len(data)} came; send the slab again")
             spool = self._case.spool_of(message.image_id)
+            if message.dtype != spool.description.dtype:
+                raise WireError(
+                    "bad_input", f"image {message.image_id} is {spool.description.dtype}, not {message.dtype}; send it as announced"
+                )
         except WireError as error:
             raise WireError(error.code, error.sentence, message.header.message_id) from error
         return _Arrival(peer, message, spool, SlabData(message.k_start, message.slices, message.crc32, data), received_s)

@@ -14,7 +14,7 @@ from igrt.geometry.couch import residuals_mm
 from igrt.geometry.couch_model import CouchPosition, YawAxis
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
-from igrt.geometry.setup import Correction
+from igrt.geometry.setup import Correction, ImageAxes
 from igrt.guard.landmarks import LANDMARKS_MM
 from igrt.guard.request import (
     Approval,
@@ -30,6 +30,7 @@ from igrt.guard.request import (
     Units,
 )
 from igrt.verification.machine import MachineProfile
+from igrt.verification.record import RADIOGRAPHS
 
 AXES = ("lateral_mm", "longitudinal_mm", "vertical_mm", "pitch_deg", "roll_deg", "yaw_deg")
 
@@ -77,7 +78,7 @@ def release_request(facts: Facts) -> ReleaseRequest:
         plan_position=facts.plan.position,
         daily_position=PatientPosition(answer["position"]) if "position" in answer else None,
         daily_isocentre_mm=_point(answer.get("daily_isocentre_mm")),
-        image_axes=facts.profile.tables.image.axes_at_table_angle,
+        image_axes=_image_axes(facts.profile, answer),
         table_angle_deg=answer.get("table_angle_deg"),
         image_table_angle_deg=answer.get("image_table_angle_deg"),
         plan_from_daily=_pose(answer.get("plan_from_daily")),
@@ -122,6 +123,11 @@ def readout(couch: CouchPosition, *, table_angle_deg: float | None = None) -> m.
 def correction_of(axes: dict[str, Any]) -> Correction:
     """A correction from its JSON object."""
     return Correction(**{name: axes[name] for name in AXES})
+
+
+def _image_axes(profile: MachineProfile, answer: dict[str, Any]) -> ImageAxes:
+    """The profile's word on a volume; radiographs stay with the room whatever the table does."""
+    return ImageAxes.ROOM if answer.get("modality") == RADIOGRAPHS else profile.tables.image.axes_at_table_angle
 
 
 def _motion(axes: dict[str, Any] | None) -> RigidMotion | None:

@@ -20,6 +20,7 @@ from igrt.engine.replay_turns import Turn
 from igrt.engine.solver import AnswerSolver
 from igrt.engine.tasks import PlanReady
 from igrt.errors import InputError
+from igrt.verification.superseding import with_differences
 
 CHUNK_BYTES = 1 << 24
 Progress = Callable[[str, float], None]
@@ -46,8 +47,8 @@ class Recorded:
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """The answer, or the sentence that says why there is none."""
-        answer = None if self.event is None else msgspec.msgpack.decode(self.event)["answer"]
+        """The answer as the worker gave it, without what the engine found beside an earlier image; or why there is none."""
+        answer = None if self.event is None else with_differences(msgspec.msgpack.decode(self.event)["answer"], ())
         return {"answer": answer, "failed": self.answered.failed}
 
 

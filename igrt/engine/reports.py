@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from igrt.bus import messages as m
@@ -11,6 +12,7 @@ from igrt.bus.topics import WireError
 from igrt.engine.alerts import VERDICT_ALERTS
 from igrt.engine.basis import Basis
 from igrt.engine.case import OF_AN_IMAGE, Case
+from igrt.engine.chain import Seen
 from igrt.engine.compare import as_told, compared, match_point_mm, seen
 from igrt.engine.pose_desk import evaluated
 from igrt.engine.record import ANSWER, PLAN, AnswerRow, PlanRow, row_of
@@ -18,7 +20,8 @@ from igrt.engine.states import State, Trigger
 from igrt.engine.supervisor import Death
 from igrt.engine.tasks import Advanced, Answered, AnswerTask, AnyReport, DeviceFailed, Failed, PlanReady, PlanTask, PoseTask, Started, Task
 from igrt.errors import InputError
-from igrt.verification.findings import Level, Outcome, Verdict
+from igrt.verification.findings import Finding, Level, Outcome, Verdict
+from igrt.verification.superseding import with_differences
 
 _DECIDING = {Verdict.CAUTION: Level.WARN, Verdict.STOP: Level.STOP}
 
@@ -123,6 +126,10 @@ def _answered(case: Case, answer: dict[str, Any]) -> None:
     except (KeyError, TypeError, ValueError):
         case.fail_image("defect", "the worker gave no answer that can be read; report it with the engine's log")
         return
+    comparison = _compared(case, answer, verdict)
+    if comparison and comparison.earlier.modality != comparison.later.modality:
+        answer = with_differences(answer, comparison.differences)
+        verdict, reason = Verdict(answer["verdict"]), _why(answer)
     case.supervisor.forget(OF_AN_IMAGE)
     case.move(Trigger.ANSWER_ACCEPTED if accepted else Trigger.ANSWER_REFUSED)
     told: dict[str, Any] = {
@@ -140,24 +147,43 @@ def _answered(case: Case, answer: dict[str, Any]) -> None:
     code = VERDICT_ALERTS[verdict]
     if code:
         case.stream.alert(code, reason=reason)
-    if Verdict(answer["verdict"]) is not Verdict.REFUSED:
-        _compare(case, answer)
+    if comparison:
+        _tell_of_two(case, comparison)
 
 
-def _compare(case: Case, answer: dict[str, Any]) -> None:
-    """The image takes the place of an earlier one of the set-up; how far the two differ is told, and looked at where it is much."""
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    earlier: Seen
+    later: Seen
+    differences: tuple[Finding, ...]
+
+
+def _compared(case: Case, answer: dict[str, Any], verdict: Verdict) -> _Comparison | None:
+    """The image beside the earlier one of the set-up, whose place it takes; None where it is refused or the first."""
+    if verdict is Verdict.REFUSED:
+        return None
     assert case.profile is not None
+    assert case.protocol is not None
     assert case.session.image_id is not None
     earlier = case.chain.seen
     later = seen(answer, image_id=case.session.image_id, after=earlier, reading=case.chain.scan_start)
     case.chain = case.chain.with_(seen=later)
     if earlier is None:
-        return
-    differences = compared(earlier, later, couch=case.profile.couch, reference_mm=match_point_mm(answer))
+        return None
+    limits = case.protocol.tables.images
+    differences = compared(earlier, later, couch=case.profile.couch, reference_mm=match_point_mm(answer), limits=limits)
+    return _Comparison(earlier, later, differences)
+
+
+def _tell_of_two(case: Case, comparison: _Comparison) -> None:
+    """How far the two images differ is told, and looked at where it is much."""
     case.stream.tell(
-        m.ImagesCompared, image_id=later.image_id, earlier_image_id=earlier.image_id, findings=[as_told(found) for found in differences]
+        m.ImagesCompared,
+        image_id=comparison.later.image_id,
+        earlier_image_id=comparison.earlier.image_id,
+        findings=[as_told(found) for found in comparison.differences],
     )
-    large = [found.sentence for found in differences if found.level is not Level.INFORM]
+    large = [found.sentence for found in comparison.differences if found.level is not Level.INFORM]
     if large:
         case.stream.alert("images_differ", sentences=" ".join(large))
 

@@ -19,11 +19,13 @@ from igrt.bus.pose_messages import Pose
 from igrt.compute import device as devices
 from igrt.compute.volume import Volume
 from igrt.engine.basis import Basis, Used, this_build
+from igrt.engine.radiograph_solver import device_for, frames_of, prepare, radiographs_of
 from igrt.engine.spool import Description
 from igrt.engine.tasks import PlannedIsocentre, PlanReady
 from igrt.geometry.couch import CouchPosition
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.images.load import load_plan
+from igrt.images.radiographs import Radiographs
 from igrt.images.records import Daily, Plan
 from igrt.registration.preparation import DailyPreparation, PreparedPlan, prepare_plan
 from igrt.verification.machine import MachineProfile, load_machine
@@ -43,8 +45,8 @@ class AnswerSolver:
         self._machine: MachineProfile
         self._protocol: Protocol
         self._description: Description
-        self._hu: NDArray[np.int16]
-        self._preparation: DailyPreparation
+        self._stored: NDArray[Any]
+        self._preparation: DailyPreparation | None
         self._basis: Basis
         this_build()  # its sources are read now, and not when they may have changed
 
@@ -103,21 +105,27 @@ class AnswerSolver:
 
     def begin(self, description: Description, path: Path) -> None:
         """Map the image's file."""
-        grid = daily_grid(description.grid, source=description.source)
         self._description = description
-        self._hu = np.asarray(np.memmap(path, dtype="<i2", mode="r", shape=grid.shape_kji))
-        self._preparation = DailyPreparation(grid, self._device.verbs)
+        self._preparation = None
+        if description.grid is None:
+            self._stored = frames_of(description, path)
+            prepare(self._plan_for(description.plan_isocentre_mm), device_for(self._device))
+        else:
+            grid = daily_grid(description.grid, source=description.source)
+            self._stored = np.asarray(np.memmap(path, dtype="<i2", mode="r", shape=grid.shape_kji))
+            self._preparation = DailyPreparation(grid, self._device.verbs)
         self._digest, self._digested = hashlib.sha256(), 0
 
     def add(self, k_start: int, slices: int) -> None:
         """Build the pyramid further."""
-        self._preparation.add(k_start, self._hu[k_start : k_start + slices])
+        if self._preparation is not None:
+            self._preparation.add(k_start, self._stored[k_start : k_start + slices])
         if k_start == self._digested:
             self._digest_to(k_start + slices)
 
     def _digest_to(self, end: int) -> None:
         """Hash the slices up to `end`: while the image comes, so that little is left of it at the end."""
-        self._digest.update(self._hu[self._digested : end].data)
+        self._digest.update(self._stored[self._digested : end].data)
         self._digested = end
 
     def basis(self) -> Basis:
@@ -127,23 +135,16 @@ class AnswerSolver:
     def answer(self, progress: Progress, *, judged_utc_unix_s: float | None = None, pose: Pose | None = None) -> dict[str, Any]:
         """The answer of igrt.answer.verify, given now, or as it was given at another time; at a pose set by hand where one is given."""
         d = self._description
-        self._digest_to(len(self._hu))
+        self._digest_to(len(self._stored))
+        device = self._device if self._preparation is not None else device_for(self._device)
         self._basis = Basis(
             image_sha256=self._digest.hexdigest(),
             judged_utc_unix_s=time.time() if judged_utc_unix_s is None else judged_utc_unix_s,
-            device=self._device.name,
+            device=device.name,
             build=this_build(),
         )
-        daily = Daily(
-            volume=Volume(daily_grid(d.grid, source=d.source), self._hu),
-            position=d.position,
-            isocentre_mm=None if d.isocentre_mm is None else np.array(d.isocentre_mm),
-            patient_id=d.patient_id,
-            frame_of_reference_uid=d.frame_of_reference_uid,
-            source=d.source,
-        )
-        began_s = time.perf_counter()
-        prepared = self._preparation.finish()
+        daily, began_s = self._daily(), time.perf_counter()
+        prepared = self._preparation.finish() if self._preparation is not None else None
         prepared_s = time.perf_counter() - began_s
         progress("prepare_daily", 1.0)
         answer = verify(
@@ -156,15 +157,30 @@ class AnswerSolver:
             table_angle_deg=d.table_angle_deg,
             image_table_angle_deg=d.read_table_angle_deg,
             scan_offset_mm=d.scan_offset_mm,
-            device=self._device.name,
+            device=device.name,
             prepared_plan=self._prepared_plan,
             prepared_daily=prepared,
             progress=progress,
             now=self._basis.now,
             manual=None if pose is None else RigidMotion.from_matrix(pose, target=Frame.PLAN, source=Frame.DAILY),
         ).to_json()
-        answer["seconds"]["prepare_daily"] = prepared_s  # what was left of it after the last slab
+        if prepared is not None:
+            answer["seconds"]["prepare_daily"] = prepared_s  # what was left of it after the last slab
         return answer
+
+    def _daily(self) -> Daily | Radiographs:
+        """The image in hand; InputError where a field of it cannot be."""
+        d = self._description
+        if d.grid is None:
+            return radiographs_of(d, self._stored)
+        return Daily(
+            volume=Volume(daily_grid(d.grid, source=d.source), self._stored),
+            position=d.position,
+            isocentre_mm=None if d.isocentre_mm is None else np.array(d.isocentre_mm),
+            patient_id=d.patient_id,
+            frame_of_reference_uid=d.frame_of_reference_uid,
+            source=d.source,
+        )
 
 
 def _couch(description: Description) -> CouchPosition | None:

@@ -1,9 +1,9 @@
 """Images on disk as they arrive: space set aside first, then every slab written and synced before it is acknowledged.
 
-An image is two files: `<image id>.json`, its description, and `<image id>.hu`, the int16 little-endian voxels followed by
-one record per slice (slices of the slab that starts there, its CRC-32; zero where none does). Voxels and records go to disk
-with one sync; since a power cut may keep one and lose the other, records are checked against voxels when a file is opened
-again. Files stay until the site removes them.
+An image is two files: `<image id>.json`, its description, and `<image id>.hu`, the int16 little-endian voxels (of radiographs
+the uint16 pixels, a frame for a slice) followed by one record per slice (slices of the slab that starts there, its CRC-32; zero
+where none does). Voxels and records go to disk with one sync; since a power cut may keep one and lose the other, records are
+checked against voxels when a file is opened again. Files stay until the site removes them.
 """
 
 from __future__ import annotations
@@ -19,72 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
-from igrt.bus.messages import BeginImage, CouchReadout, ImageGrid, Range
+from igrt.bus.messages import Range
 from igrt.bus.sockets import LARGEST_SLAB_BYTES
 from igrt.bus.topics import WireError
-from igrt.geometry.position import PatientPosition
+from igrt.engine.description import Description as Description
 
-VOXEL_BYTES = 2
 LARGEST_IMAGE_BYTES = 16 << 30
 MOST_SLICES = 100_000
 MOST_RANGES = 64
 RECORD = struct.Struct("<II")
-
-
-class Description(Struct, frozen=True, kw_only=True):
-    """What decides the meaning of an image's voxels; kept beside them."""
-
-    image_id: str
-    plan_fingerprint: str
-    grid: ImageGrid
-    position: PatientPosition
-    isocentre_mm: tuple[float, float, float] | None
-    patient_id: str | None
-    frame_of_reference_uid: str | None
-    table_angle_deg: float | None
-    scan_offset_mm: tuple[float, float, float] | None
-    couch: CouchReadout | None
-    source: str
-    image_table_angle_deg: float | None = None
-    plan_isocentre_mm: tuple[float, float, float] | None = None
-
-    @classmethod
-    def of(cls, message: BeginImage, *, plan_fingerprint: str, plan_isocentre_mm: tuple[float, float, float] | None = None) -> Description:
-        """As announced; `plan_isocentre_mm` is the isocentre of the plan that it is for, None for the one that the plan was loaded with."""
-        return cls(
-            image_id=message.image_id,
-            plan_fingerprint=plan_fingerprint,
-            grid=message.grid,
-            position=message.position,
-            isocentre_mm=message.isocentre_mm,
-            patient_id=message.image_patient_id,
-            frame_of_reference_uid=message.frame_of_reference_uid,
-            table_angle_deg=message.table_angle_deg,
-            scan_offset_mm=message.scan_offset_mm,
-            couch=message.couch,
-            source=message.source,
-            image_table_angle_deg=message.image_table_angle_deg,
-            plan_isocentre_mm=plan_isocentre_mm,
-        )
-
-    @property
-    def read_table_angle_deg(self) -> float | None:
-        """The patient support angle during the scan, where image or couch states it."""
-        if self.image_table_angle_deg is not None or self.couch is None:
-            return self.image_table_angle_deg
-        return self.couch.table_angle_deg
-
-    @property
-    def slices(self) -> int:
-        """Slices of the whole image."""
-        return self.grid.shape_kji[0]
-
-    @property
-    def slice_bytes(self) -> int:
-        """Of one slice."""
-        return self.grid.shape_kji[1] * self.grid.shape_kji[2] * VOXEL_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +90,7 @@ class Spool:
         if d.slices > MOST_SLICES or d.slice_bytes > LARGEST_SLAB_BYTES or self._voxel_bytes > LARGEST_IMAGE_BYTES:
             raise WireError(
                 "bad_input",
-                f"{d.source}: {d.grid.shape_kji} voxels are more than an image may have ({MOST_SLICES} slices, "
+                f"{d.source}: {d.shape} voxels are more than an image may have ({MOST_SLICES} slices, "
                 f"{LARGEST_SLAB_BYTES >> 20} MiB a slice, {LARGEST_IMAGE_BYTES >> 30} GiB in all); send a coarser image",
             )
 
@@ -156,12 +100,21 @@ class Spool:
         beside = self.path.with_suffix(".json")
         wanted = msgspec.json.encode(self.description)
         if beside.exists():
-            if beside.read_bytes() != wanted:
+            if not self._is_described(beside.read_bytes(), wanted):
                 raise WireError(
                     "bad_input", f"image id {self.description.image_id}: an image of another description has it; give a new image id"
                 )
             return not self.path.exists()
         return True
+
+    def _is_described(self, there: bytes, wanted: bytes) -> bool:
+        """Whether a description on disk, which may be of an igrt that wrote fewer fields, is this one."""
+        if there == wanted:
+            return True
+        try:
+            return msgspec.json.decode(there, type=Description) == self.description
+        except msgspec.MsgspecError:
+            return False
 
     def _set_aside(self, folder: Path, fresh: bool, reserve_bytes: int) -> None:
         size = self._voxel_bytes + self.description.slices * RECORD.size

@@ -63,7 +63,7 @@ MEANING: Mapping[State, str] = {
     State.MOVING: "the couch is on its way to the target",
     State.IN_POSITION: "the couch was read back at its target; a verification image may follow",
     State.DELIVERING: "the beam is on",
-    State.REFUSED: "the match is not to be trusted; there is no correction",
+    State.REFUSED: "the match is not to be trusted, or one radiograph shows no depth; there is no correction",
     State.REJECTED: "a person wanted nothing of the proposal",
     State.EXPIRED: "the image is too old to move a patient by",
     State.WITHDRAWN: "a newer image or plan, or a person, took the proposal away; a linac that had claimed it was told to hold",

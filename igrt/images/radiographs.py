@@ -142,6 +142,11 @@ class Radiographs:
             raise InputError(f"{repeated[0]} is given twice (one SOP Instance UID); give each radiograph once")
 
 
+def voltage_notes(images: Sequence[Radiograph]) -> tuple[str, ...]:
+    """What the answer says of images that state no tube voltage."""
+    return tuple(f"{image.source} states no tube voltage; 100 kV is taken." for image in images if image.kvp is None)
+
+
 def camera_of(stated: StatedGeometry, conventions: KvConventions, source: str) -> XrayCamera:
     """The camera of a radiograph: `f = Ry(source angle) [T + Rz(receptor angle) r]` (DICOM PS3.3 C.8.8.2.7).
 
@@ -189,12 +194,18 @@ def within_edges(edges: Sequence[CollimatorEdges], camera: XrayCamera) -> NDArra
 def agreed_table_angle(images: Sequence[Radiograph], image_table_angle_deg: float, limit_deg: float = 0.5) -> None:
     """InputError where a file states another patient support angle than the one at which the images are said to have been taken."""
     for image in images:
-        stated = image.stated.support_angle_deg
-        if stated is not None and not abs(wrap_deg(stated - image_table_angle_deg)) <= limit_deg:
-            raise InputError(
-                f"{image.source} was taken at patient support angle {stated:g}, but the table angle of the images is taken to be "
-                f"{image_table_angle_deg:g}; give --image-table-angle, the angle at which the radiographs were taken"
-            )
+        agreed_support_angle(
+            image.source, image.stated.support_angle_deg, image_table_angle_deg, give="--image-table-angle", limit_deg=limit_deg
+        )
+
+
+def agreed_support_angle(source: str, stated_deg: float | None, image_table_angle_deg: float, *, give: str, limit_deg: float = 0.5) -> None:
+    """InputError where one radiograph states another patient support angle; `give` names what corrects it."""
+    if stated_deg is not None and not abs(wrap_deg(stated_deg - image_table_angle_deg)) <= limit_deg:
+        raise InputError(
+            f"{source} was taken at patient support angle {stated_deg:g}, but the table angle of the images is taken to be "
+            f"{image_table_angle_deg:g}; give {give}, the angle at which the radiographs were taken"
+        )
 
 
 def _translation(stated: StatedGeometry, source: str) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from igrt.errors import InputError
 from igrt.geometry.position import PatientPosition
 from igrt.images.dicom_files import PARSE_ERRORS, Elements, element_name, one_patient, open_file
 from igrt.images.dicom_series import agreed_position, patient_position
-from igrt.images.radiographs import CollimatorEdges, PixelSense, Radiograph, Radiographs, StatedGeometry
+from igrt.images.radiographs import CollimatorEdges, PixelSense, Radiograph, Radiographs, StatedGeometry, voltage_notes
 
 _SENSES = {
     ("LIN", 1): PixelSense.INTENSITY,
@@ -44,7 +44,7 @@ def read_radiographs(
         position=agreed_position(stated_position, [*positions, *([] if positions else [(None, "the radiograph")])], source),
         patient_id=one_patient(files, source),
         source=source,
-        notes=notes + tuple(f"{image.source} states no tube voltage; 100 kV is taken." for image in images if image.kvp is None),
+        notes=notes + voltage_notes(images),
     )
 
 

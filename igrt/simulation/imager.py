@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from igrt.bus.client import Client, CouchReadout, Progress
+from igrt.images.radiographs import Radiographs
 from igrt.images.records import Daily
 
 
@@ -25,7 +26,7 @@ class Pace:
 
 def send_daily(
     client: Client,
-    daily: Daily,
+    daily: Daily | Radiographs,
     *,
     pace: Pace | None = None,
     image_id: str | None = None,
@@ -35,9 +36,11 @@ def send_daily(
 ) -> str:
     """Send `daily` for the plan that `client` knows and end the image; returns its id.
 
-    `couch` is where the couch stands all through the scan. A slab is sent when its last slice is due;
-    `progress` hears slices on the engine's disk, and in all. Exceptions as of `Client`.
+    `couch` is where the couch stands all through the scan. A slab is sent when its last slice is due, radiographs as fast as they go;
+    `progress` hears slices (or radiographs) on the engine's disk, and in all. Exceptions as of `Client`.
     """
+    if isinstance(daily, Radiographs):
+        return client.send_radiographs(daily, image_id=image_id, table_angle_deg=table_angle_deg, couch=couch, progress=progress)
     pace = pace or Pace()
     transfer = client.begin_image(
         daily.volume.grid,

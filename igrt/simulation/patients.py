@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from igrt.errors import InputError
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import Correction
 from igrt.images.write import Approval, PlannedBeam, Scanner, WriteIdentity, write_ct_series, write_rtplan, write_structure_set
 from igrt.simulation.anatomy import Anatomy
+from igrt.simulation.folders import new_folder as new_folder
 from igrt.simulation.head import head
 from igrt.simulation.pelvis import pelvis
 from igrt.simulation.planning import CtScan, delineate, planning_ct
@@ -87,7 +87,8 @@ class Patient:
 class Fraction:
     """One daily image: whose plan, the `correction` that would put the patient right, and what the fraction shows.
 
-    `impostor_seed` is the anatomy of someone else of the same site who lies there in the patient's place.
+    `impostor_seed` is the anatomy of someone else of the same site who lies there in the patient's place. With `kv` the set-up is
+    imaged by a pair of radiographs first, and by a cone-beam CT after the couch has moved.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Fraction:
     seed: int
     shows: str
     impostor_seed: int | None = None
+    kv: bool = False
 
 
 PATIENTS = {
@@ -148,6 +150,14 @@ FRACTIONS = (
         correction=_correction(4.0, -10.5, 3.0, -1.2, 0.6, 1.5),
         seed=105,
         shows="a chest half a vertebra too far in",
+    ),
+    Fraction(
+        name="fraction-2",
+        patient="head",
+        correction=_correction(-2.2, 2.6, -1.3, -0.6, 0.5, -0.9),
+        seed=106,
+        shows="a head on a pair of kV radiographs, then on a cone-beam CT",
+        kv=True,
     ),
 )
 
@@ -282,14 +292,6 @@ def _identity(patient: Patient, what: str, *, hours: int) -> WriteIdentity:
         seed=f"{patient.name} {patient.seed} {what}",
         acquired=_FIRST_DAY + dt.timedelta(hours=hours),
     )
-
-
-def new_folder(folder: Path) -> Path:
-    """The folder, made where it is not there; InputError where it holds files."""
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} already holds files; write to another folder or remove it first")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _quiet(_stage: str, _share: float) -> None:

@@ -16,7 +16,7 @@ from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.images.write_radiograph import write_radiograph
 from igrt.simulation.couches import MACHINE_COUCH, CouchTop
-from igrt.simulation.patients import PATIENTS, Fraction, anatomy_of, identity_of, new_folder, plan_from_daily, truth_of
+from igrt.simulation.patients import PATIENTS, Fraction, anatomy_of, identity_of, make_daily, new_folder, plan_from_daily, truth_of
 from igrt.simulation.phantoms import Phantom, Placed, voxelise
 from igrt.simulation.reconstruction import Orbit
 from igrt.simulation.scanner import Physics, Progress, Scan, attenuation, detect, room_grid
@@ -73,6 +73,13 @@ def take(
     images = [projector.project(values, room, View.of(camera_at(angle, panel=panel), here).cameras)[0] for angle in angles_deg]
     measured = detect(np.stack(images).transpose(0, 2, 1), scan, np.random.default_rng(seed)).transpose(0, 2, 1)
     return tuple(np.clip(np.rint(UNATTENUATED * np.exp(-image)), 1, 65535).astype(np.uint16) for image in measured)
+
+
+def make_image(fraction: Fraction, folder: Path, *, progress: Progress | None = None) -> Path:
+    """Write what a fraction is imaged by first, radiographs or a cone-beam CT; the folder of it, beside which its truth lies."""
+    if not fraction.kv:
+        return make_daily(fraction, folder, progress=progress)
+    return make_radiographs(fraction, folder, progress=progress)[0].parent
 
 
 def make_radiographs(

@@ -21,7 +21,7 @@ from igrt.verification.isocentre import daily_isocentre
 from igrt.verification.machine import ImagePose, MachineProfile, load_machine
 from igrt.verification.points import JudgedPoints, judged_points
 from igrt.verification.protocol import OrganTable, Protocol, TargetTable, load_protocol
-from igrt.verification.table_angle import TableAngles, table_angles
+from igrt.verification.table_angle import TableAngles, common_angle_deg, table_angles
 
 Shift = tuple[float, float, float]
 
@@ -54,14 +54,17 @@ class Setting:
             now=self.now or datetime.now(UTC),
         )
 
-    def angles(self, plan: Plan, machine: MachineProfile) -> TableAngles:
+    def angles(self, plan: Plan, daily: Daily | Radiographs, machine: MachineProfile) -> TableAngles:
         """Planned table angle and that of the image, from what is known."""
+        imaged_deg = self.image_table_angle_deg
+        if imaged_deg is None and self.couch_start is None and isinstance(daily, Radiographs):
+            imaged_deg = common_angle_deg([image.stated.support_angle_deg for image in daily.images])
         return table_angles(
             planned_deg=plan.identity.table_angles_deg,
             couch=machine.couch,
             couch_yaw_deg=None if self.couch_start is None else self.couch_start.yaw_deg,
             table_angle_deg=self.table_angle_deg,
-            image_table_angle_deg=self.image_table_angle_deg,
+            image_table_angle_deg=imaged_deg,
         )
 
 
@@ -90,7 +93,7 @@ def case_of(plan: Plan, daily: Daily | Radiographs, setting: Setting) -> Case:
     """InputError where something does not fit together: said before the registration, not after it."""
     _require_another_image(plan, daily)
     facts = setting.facts(plan, daily)
-    angles = setting.angles(plan, facts.machine)
+    angles = setting.angles(plan, daily, facts.machine)
     if plan.position is not daily.position:
         raise InputError(
             f"{daily.source}: the daily image is {daily.position}, the plan ({plan.source}) is {plan.position}; "

@@ -107,6 +107,13 @@ class VerificationImageTable(Table, frozen=True):
     rounds: Annotated[int, Meta(ge=1, le=2, description="Most verification images of one set-up; then the patient is set up again")] = 2
 
 
+class ImagesTable(Table, frozen=True):
+    """How far apart two images of one set-up, as radiographs and then a cone-beam CT, may place a patient. A site may tighten it."""
+
+    shift_mm: Annotated[float, Meta(gt=0, le=2, description="Of the tissue at the match point, the couch's motion taken out (mm)")] = 2.0
+    turn_deg: Annotated[float, Meta(gt=0, le=1, description="Whole angle, the couch's motion taken out (degrees)")] = 1.0
+
+
 class ChainTable(Table, frozen=True):
     """How far from its target a couch may be read back. A site may tighten it."""
 
@@ -160,6 +167,7 @@ class ProtocolTables(Table, frozen=True, kw_only=True):
     release: ReleaseTable = ReleaseTable()
     verification_image: VerificationImageTable = VerificationImageTable()
     chain: ChainTable = ChainTable()
+    images: ImagesTable = ImagesTable()
     match: MatchTable = MatchTable()
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from igrt.compute.device import Device
 from igrt.compute.radiographs import RadiographVerbs, water_attenuation
+from igrt.compute.volume import Volume
 from igrt.errors import InputError
 from igrt.geometry.camera import XrayCamera
 from igrt.geometry.motion import RigidMotion
@@ -43,9 +44,9 @@ def verbs_of(device: Device) -> RadiographVerbs:
 
 
 @lru_cache(maxsize=1)
-def prepare_plan(plan: Plan, instruction_set: str) -> RadiographPlan:
-    """The planning CT, ready for radiographs; kept for the next ones of the same plan."""
-    return prepare_radiograph_plan(plan.ct, RadiographVerbs(instruction_set))
+def prepare_plan(ct: Volume, instruction_set: str) -> RadiographPlan:
+    """The planning CT, ready for radiographs; kept for the next ones of the same plan, about any of its isocentres."""
+    return prepare_radiograph_plan(ct, RadiographVerbs(instruction_set))
 
 
 def prepare_daily(plan: Plan, daily: Radiographs, kv: KvConventions) -> RadiographDaily:
@@ -61,6 +62,6 @@ def match(plan: Plan, daily: Radiographs, start: RigidMotion, *, device: Device,
     with stages.stage("prepare_daily"):
         moving = prepare_daily(plan, daily, kv)
     with stages.stage("prepare_plan"):
-        fixed = prepare_plan(plan, verbs.instruction_set)
+        fixed = prepare_plan(plan.ct, verbs.instruction_set)
     with stages.stage("register") as progress:
         return match_radiographs(fixed, moving, start=start, isocentre_mm=plan.isocentre_mm, verbs=verbs, progress=progress)

@@ -61,6 +61,14 @@ def table_angles(
     return TableAngles(table_angle_deg=planned, image_table_angle_deg=image_deg, planned_by=by)
 
 
+def common_angle_deg(stated_deg: Sequence[float | None]) -> float | None:
+    """The one table angle that every image of a set states, to within 0.2 degrees; None where one states none, or they differ."""
+    first = stated_deg[0] if stated_deg else None
+    if first is None or not all(angle is not None and math.isfinite(angle) for angle in stated_deg):
+        return None
+    return wrap_deg(first) if all(_apart(angle or 0.0, first) <= SAME_ANGLE_DEG for angle in stated_deg) else None
+
+
 def _at_the_image(couch: CouchModel, couch_yaw_deg: float | None, image_table_angle_deg: float | None) -> float | None:
     turntable_deg = couch_yaw_deg if couch.yaw_axis is YawAxis.TURNTABLE else None
     if image_table_angle_deg is None or turntable_deg is None:

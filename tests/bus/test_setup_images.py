@@ -117,7 +117,10 @@ def test_of_a_radiograph_pair_and_a_cone_beam_image_the_later_counts_alone(engin
     assert shift.sentence.startswith("The cone-beam CT 2, which alone counts, and the kV pair 1 place the patient")
     assert shift.value == pytest.approx(3.0 if differs else 0.0, abs=1e-6)
     assert (shift.level, turn.level) == ("warn" if differs else "inform", "inform")
-    assert set(alerts(client)) == ({"images_differ"} if differs else set())
+    assert set(alerts(client)) == ({"images_differ", "verdict_caution"} if differs else set())
+    assert (second.answer["verdict"], first.answer["verdict"]) == ("caution" if differs else "proceed", "proceed")
+    assert next(f for f in second.answer["findings"] if f["code"] == "images_differ_shift")["value"] == pytest.approx(shift.value)
+    assert not [f for f in first.answer["findings"] if f["code"].startswith("images_")]
     assert {"state", "approval"} <= rules(claim(client, first, token))
     release = claim(client, second, approve(client, second)).release
     # The couch goes where the later image alone sends it, and not by the sum of both.

@@ -25,6 +25,7 @@ from igrt.images.write import Approval, PlannedBeam, Scanner, WriteIdentity, wri
 from igrt.simulation.linac import UNITS
 from tests.answer_cases import box
 from tests.bus.conftest import Running
+from tests.phantom_radiographs import kv
 from tests.registration_cases import ISOCENTRE_MM, daily_grid, grid_about, image, motion
 
 WAIT_S = 120.0
@@ -265,6 +266,17 @@ def overridden(s: Session) -> None:
     s.client.clear_alert("chain_broken", by=PERSON)
 
 
+def radiographs(s: Session) -> None:
+    """One radiograph, which moves nothing; a pair, which does; then a cone-beam image of a patient who lay still."""
+    s.load()
+    first = s.client.send_radiographs(kv(((1.5, -1.0, 1.2), 0.5), (0.0,)), couch=COUCH, image_id="one")
+    assert s.client.wait_for_answer(first, timeout_s=WAIT_S).answer["outcome"] == "partial"
+    s.client.send_radiographs(kv(((1.5, -1.0, 1.2), 0.5), (0.0, 270.0)), couch=COUCH, image_id="pair")
+    s.claimed(s.client.wait_for_answer("pair", timeout_s=WAIT_S))
+    found = {finding["code"] for finding in s.send(anatomy(), image_id="after").answer["findings"]}
+    assert {"images_differ_shift", "images_differ_turn"} <= found
+
+
 SESSIONS: Mapping[str, tuple[Callable[[Session], None], Mapping[str, object]]] = {
     "released": (released, {}),
     "refused": (refused, {}),
@@ -273,6 +285,7 @@ SESSIONS: Mapping[str, tuple[Callable[[Session], None], Mapping[str, object]]] =
     "expired": (expired, {"lifetime_s": 3.0}),
     "withdrawn": (withdrawn, {}),
     "overridden": (overridden, {}),
+    "radiographs": (radiographs, {}),
 }
 
 

@@ -16,6 +16,7 @@ HOLDS = {
     "expired": ({"expiry": 1, "claim": 1}, 1),
     "withdrawn": ({"claim": 2, "reject": 1, "acknowledge_hold": 1}, 2),
     "overridden": ({"override": 1, "approve": 1, "claim": 1, "clear_alert": 1}, 1),
+    "radiographs": ({"answer": 3, "end_image": 3, "approve": 1, "claim": 1}, 3),
 }
 
 

@@ -12,9 +12,12 @@ import pydicom
 import pytest
 
 from igrt.answer import Answer, verify
+from igrt.compute import device as devices
 from igrt.compute.volume import Volume
+from igrt.engine.radiograph_solver import device_for
 from igrt.errors import InputError
-from igrt.geometry.motion import Frame
+from igrt.geometry.couch import CouchPosition
+from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import correction_motion
 from igrt.images.fingerprint import plan_fingerprint
@@ -24,8 +27,10 @@ from igrt.images.today import load_today
 from igrt.images.write import WriteIdentity
 from igrt.images.write_radiograph import write_radiograph
 from igrt.registration.projection import InPlane, RadiographMatch
-from igrt.verification.findings import Outcome, Verdict
-from igrt.verification.protocol import MatchTable, ResetupTable, TargetPositionTable, load_protocol
+from igrt.verification import radiograph_case
+from igrt.verification.findings import Level, Outcome, Verdict
+from igrt.verification.protocol import ImagesTable, MatchTable, ResetupTable, TargetPositionTable, load_protocol
+from igrt.verification.superseding import OF_TWO_IMAGES, held_against, with_differences
 from igrt.verification.tolerance import Tolerance
 from tests.answer_cases import GOOD
 from tests.radiograph_cases import ISOCENTRE_MM, POSITION, camera, integrals, largest_error_mm, motion, patient
@@ -183,7 +188,7 @@ def test_another_patient_is_refused_by_name_and_by_looks(plan, take, tmp_path) -
 
 def test_table_angle_and_position_must_fit(plan, take) -> None:
     pair = take()
-    with pytest.raises(InputError, match="patient support angle 0, but the table angle of the images is taken to be 90"):
+    with pytest.raises(InputError, match="the image was taken at table angle 0, but the correction is for 90"):
         verify(plan, pair, table_angle_deg=90.0, now=NOW)
     with pytest.raises(InputError, match="the daily image is FFS"):
         verify(plan, dataclasses.replace(pair, position=PatientPosition.FFS), now=NOW)
@@ -197,3 +202,55 @@ def test_megavoltage_and_the_reference_device_are_refused(plan, take) -> None:
 def test_the_reference_device_does_not_match_radiographs(plan, take) -> None:
     with pytest.raises(InputError, match="does not match radiographs; choose cpu"):
         verify(plan, take(), device="reference", now=NOW)
+
+
+def test_radiographs_are_matched_by_the_processor_where_there_is_a_gpu(plan, take, monkeypatch) -> None:
+    """`None` chooses the best device there is; a GPU would refuse radiographs."""
+    ours = devices.choose
+    asked = []
+
+    def choose(name=None):
+        asked.append(name)
+        return ours(name) if name is not None else dataclasses.replace(ours("cpu"), name="cuda")
+
+    monkeypatch.setattr(devices, "choose", choose)
+    answer = verify(plan, take(), now=NOW)
+    assert answer.device.startswith("cpu")
+    assert None not in asked
+    assert device_for(choose(None)).name.startswith("cpu")
+    with pytest.raises(InputError, match="'cuda' does not match radiographs"):
+        radiograph_case.verbs_of(choose(None))
+
+
+def test_the_table_angle_that_every_file_states_is_taken_where_nobody_gives_another(plan, take) -> None:
+    turned = take(PatientSupportAngle="4")
+    answer = verify(plan, turned, now=NOW)
+    assert (answer.image_table_angle_deg, answer.table_angle_deg) == (4.0, 0.0)
+    couch = CouchPosition(lateral_mm=0.0, longitudinal_mm=0.0, vertical_mm=0.0, pitch_deg=0.0, roll_deg=0.0, yaw_deg=0.0)
+    for given in ({"image_table_angle_deg": 0.0}, {"couch_start": couch}):
+        with pytest.raises(InputError, match="patient support angle 4, but the table angle of the images is taken to be 0"):
+            verify(plan, turned, now=NOW, **given)
+
+
+def test_a_pair_is_held_against_the_image_before_it(plan, take, tmp_path) -> None:
+    first, moved = verify(plan, take(), now=NOW), RigidMotion.identity(target=Frame.FIXED, source=Frame.FIXED)
+    same = held_against(first, first, moved=moved)
+    values = {finding.code: (finding.value, finding.level) for finding in same.findings if finding.code in OF_TWO_IMAGES}
+    assert values["images_differ_shift"][0] == pytest.approx(0.0, abs=1e-9)
+    assert same.verdict is first.verdict
+    slipped = RigidMotion(Frame.FIXED, Frame.FIXED, np.eye(3), np.array([0.0, 2.5, 0.0]))
+    differs = held_against(first, first, moved=slipped)
+    (shift,) = (finding for finding in differs.findings if finding.code == "images_differ_shift")
+    assert shift.value == pytest.approx(2.5, abs=1e-9)
+    assert (shift.level, differs.verdict) == (Level.WARN, Verdict.CAUTION)
+    lax = held_against(differs, first, moved=slipped, limits=ImagesTable(shift_mm=0.5))
+    assert {f.limit for f in lax.findings if f.code == "images_differ_shift"} == {0.5}
+    assert codes(held_against(first, differs, moved=None)) & set(OF_TWO_IMAGES) == {"images_incomparable"}  # and what stood there is gone
+    for path in tmp_path.iterdir():
+        path.unlink()
+    refused = verify(plan, take(patient_id="P-002"), now=NOW)
+    assert held_against(first, refused, moved=moved) is refused
+    assert held_against(refused, first, moved=moved) is first
+    again = with_differences(first.to_json(), [f for f in differs.findings if f.code in OF_TWO_IMAGES])
+    assert again == differs.to_json()
+    assert with_differences(again, ()) == first.to_json()

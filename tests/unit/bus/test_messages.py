@@ -28,6 +28,11 @@ UNITLESS = {
     "direction_i",
     "direction_j",
     "direction_k",
+    "shape",
+    "orientation",
+    "rescale_slope",
+    "rescale_intercept",
+    "kvp",  # DICOM's word, which is its unit
 }
 UNIT = re.compile(r"_(mm|deg|s|bytes|slabs)$")
 

@@ -1,5 +1,6 @@
 """The request that the guard is asked: whatever is missing is None, and denied, never an exception."""
 
+import dataclasses
 import itertools
 
 import msgspec
@@ -10,6 +11,7 @@ from igrt.engine.chain import Chain, Reading
 from igrt.engine.policy import policy_of
 from igrt.engine.release import Facts, difference, position, readout, release_request
 from igrt.engine.tasks import PlanReady
+from igrt.geometry.setup import ImageAxes
 from igrt.guard.decision import Denied, decide
 from igrt.guard.request import Moment, Now
 from igrt.simulation.linac import UNITS
@@ -90,3 +92,11 @@ def test_positions_go_to_the_bus_and_back():
 def test_differences_of_angles_are_within_half_a_turn():
     apart = difference(msgspec.structs.replace(COUCH, yaw_deg=-179.0, lateral_mm=13.0), msgspec.structs.replace(COUCH, yaw_deg=179.0))
     assert (apart.yaw_deg, apart.lateral_mm) == (2.0, 3.0)
+
+
+def test_radiographs_stay_with_the_room_where_a_volume_turns_with_the_table():
+    image = msgspec.structs.replace(PROFILE.tables.image, axes_at_table_angle=ImageAxes.TABLE)
+    profile = dataclasses.replace(PROFILE, tables=msgspec.structs.replace(PROFILE.tables, image=image))
+    for modality, axes in (("cone-beam CT", ImageAxes.TABLE), ("kV radiographs", ImageAxes.ROOM)):
+        proposal = msgspec.structs.replace(BARE, answer={"modality": modality})
+        assert release_request(facts(result=proposal, profile=profile)).image_axes is axes

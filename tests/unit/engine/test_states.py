@@ -222,7 +222,7 @@ claimed: the correction is released to the linac; the couch has not moved yet
 moving: the couch is on its way to the target
 in_position: the couch was read back at its target; a verification image may follow
 delivering: the beam is on
-refused: the match is not to be trusted; there is no correction
+refused: the match is not to be trusted, or one radiograph shows no depth; there is no correction
 rejected: a person wanted nothing of the proposal
 expired: the image is too old to move a patient by
 withdrawn: a newer image or plan, or a person, took the proposal away; a linac that had claimed it was told to hold

@@ -8,7 +8,7 @@ import pytest
 from igrt.errors import InputError
 from igrt.geometry.couch_model import YawAxis
 from igrt.verification.machine import load_machine
-from igrt.verification.table_angle import table_angles
+from igrt.verification.table_angle import common_angle_deg, table_angles
 
 TURNTABLE = load_machine().couch
 TABLETOP = replace(TURNTABLE, yaw_axis=YawAxis.TABLETOP)
@@ -74,3 +74,21 @@ def test_what_is_not_known_or_contradicts_itself_is_refused(stated, words):
     with pytest.raises(InputError) as caught:
         table_angles(couch=TURNTABLE, **stated)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("stated", "common"),
+    [
+        ([], None),
+        ([None], None),
+        ([4.0], 4.0),
+        ([359.95, 0.05], -0.05),
+        ([4.0, 4.1], 4.0),
+        ([4.0, None], None),
+        ([4.0, 4.3], None),
+        ([4.0, float("nan")], None),
+        ([float("nan")], None),
+    ],
+)
+def test_the_angle_of_a_set_is_the_one_that_every_image_states(stated, common):
+    assert common_angle_deg(stated) == (None if common is None else pytest.approx(common, abs=1e-9))
