@@ -11,6 +11,7 @@ import igrt
 from igrt.bus import messages as m
 from igrt.bus.client import Client
 from igrt.bus.errors import RefusedInputError
+from igrt.engine.replay import replay
 from igrt.geometry.angles import rotation_from_angles
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
@@ -133,3 +134,16 @@ def test_a_pose_set_by_hand_is_measured_as_the_library_does(client, files, daily
     assert automatic["difference_mm"] == pytest.approx(np.hypot(3.0, 2.0), abs=1e-6)
     assert event.answer["evidence"]["similarity"] < proposal.answer["evidence"]["similarity"]
     assert client.snapshot().result == proposal
+
+
+def test_a_pose_set_by_hand_is_measured_again_by_a_replay(real_engine, files, daily):
+    with Client(real_engine.endpoints) as client:
+        client.load_plan(files[0], isocentre_mm=ISOCENTRE_MM, position=PatientPosition.HFS)
+        image_id = send_daily(client, daily)
+        moved = np.array(client.wait_for_answer(image_id, timeout_s=WAIT_S).answer["plan_from_daily"])
+        moved[0, 3] += 2.0
+        client.evaluate_pose(image_id, RigidMotion.from_matrix(moved, target=Frame.PLAN, source=Frame.DAILY), by="Test Therapist")
+    real_engine.stop()
+    found = replay(real_engine.folder)
+    assert list(found.sentences) == []
+    assert [(answer.image_id, answer.exact) for answer in found.answers] == [(image_id, True)] * 2
