@@ -12,6 +12,7 @@ from igrt.engine.basis import Basis
 from igrt.engine.case import OF_AN_IMAGE, Case
 from igrt.engine.compare import as_told, compared, match_point_mm, seen
 from igrt.engine.record import ANSWER, PLAN, AnswerRow, PlanRow, row_of
+from igrt.engine.second_case import second_begins
 from igrt.engine.states import State, Trigger
 from igrt.engine.supervisor import Death
 from igrt.engine.tasks import Advanced, Answered, AnswerTask, AnyReport, DeviceFailed, Failed, PlanReady, PlanTask, Started, Task
@@ -133,6 +134,8 @@ def _answered(case: Case, answer: dict[str, Any]) -> None:
         case.stream.alert(code, reason=reason)
     if Verdict(answer["verdict"]) is not Verdict.REFUSED:
         _compare(case, answer)
+    if accepted:
+        second_begins(case, answer)
 
 
 def _compare(case: Case, answer: dict[str, Any]) -> None:
