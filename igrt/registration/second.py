@@ -51,41 +51,54 @@ class SecondMatch:
     difference_mm: float
 
 
-def match_second(
-    plan: Volume, daily: Volume, *, start: RigidMotion, checked: RigidMotion, isocentre_mm: NDArray[np.float64], within: float = 1.0
-) -> SecondMatch:
-    """Match `daily` to `plan` from `start` (both `plan_from_daily`), and compare with `checked`, which takes no part in the search.
+class Second:
+    """The second solver's pose for two images, from `start` (`plan_from_daily`): found once, compared with any other.
 
-    `isocentre_mm` (3,) is the plan's, about which the solver turns. InputError where SimpleITK finds no patient in the daily image or
-    no overlap. `within` (0, 1] thins the samples, for tests.
+    `isocentre_mm` (3,) is the plan's, about which it turns. InputError where SimpleITK finds no patient in the daily image, or no overlap.
     """
-    itk = importlib.import_module("SimpleITK")
-    itk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    solver = _Solver(itk, plan, daily, int(SAMPLES * within))
-    pivot_mm = start.inverse().apply(isocentre_mm)
-    try:
-        pose = solver.coarse(_transform(itk, start, pivot_mm))
-        for spacing_mm in LEVELS_MM[1:]:
-            _, pose = solver.refine(pose, spacing_mm, first_step_mm=spacing_mm / 4)
-        found = _motion(pose)
-        ours = _transform(itk, checked, pivot_mm)
-        return SecondMatch(found, solver.similarity(pose), solver.similarity(ours), largest_displacement_mm(checked, found, isocentre_mm))
-    except RuntimeError as error:
-        raise InputError(f"SimpleITK cannot match the images ({_reason(error)}); judge the match without a second solver") from error
+
+    def __init__(self, plan: Volume, daily: Volume, *, start: RigidMotion, isocentre_mm: NDArray[np.float64]) -> None:
+        self._itk = importlib.import_module("SimpleITK")
+        self._itk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+        self._isocentre_mm, self._pivot_mm = isocentre_mm, start.inverse().apply(isocentre_mm)
+        try:
+            self._solver = _Solver(self._itk, plan, daily)
+            pose = self._solver.solve(_transform(self._itk, start, self._pivot_mm))
+            self._similarity = self._solver.similarity(pose)
+        except RuntimeError as error:
+            raise InputError(f"SimpleITK cannot match the images ({_reason(error)}); judge the match without a second solver") from error
+        self.plan_from_daily = _motion(pose)
+
+    def against(self, checked: RigidMotion) -> SecondMatch:
+        """Its pose beside another `plan_from_daily`."""
+        ours = _transform(self._itk, checked, self._pivot_mm)
+        return SecondMatch(
+            self.plan_from_daily,
+            self._similarity,
+            self._solver.similarity(ours),
+            largest_displacement_mm(checked, self.plan_from_daily, self._isocentre_mm),
+        )
 
 
 class _Solver:
     """The two images, and SimpleITK's registration over them at any spacing."""
 
-    def __init__(self, itk: Any, plan: Volume, daily: Volume, samples: int) -> None:
-        self._itk, self._samples = itk, samples
+    def __init__(self, itk: Any, plan: Volume, daily: Volume) -> None:
+        self._itk = itk
         self._plan, self._daily = (itk.Clamp(_image(itk, volume), itk.sitkFloat32, AIR_HU, DENSE_HU) for volume in (plan, daily))
         self._body = _body(itk, _resampled(itk, self._daily, BODY_MM))
         if np.count_nonzero(itk.GetArrayViewFromImage(self._body)) < LEAST_VOXELS:
             raise InputError("SimpleITK finds no patient in the daily image; judge the match without a second solver")
         self._levels: dict[float, tuple[Any, Any, Any]] = {}
 
-    def coarse(self, nominal: Any) -> Any:
+    def solve(self, nominal: Any) -> Any:
+        """The pose, from the coarsest level to the finest."""
+        pose = self._coarse(nominal)
+        for spacing_mm in LEVELS_MM[1:]:
+            _, pose = self._refine(pose, spacing_mm, first_step_mm=spacing_mm / 4)
+        return pose
+
+    def _coarse(self, nominal: Any) -> Any:
         """The best of several starts at the coarsest level, refined there."""
         spacing_mm = LEVELS_MM[0]
         shifts = [(self._value(_shifted(self._itk, nominal, shift), spacing_mm), shift) for shift in STARTS_MM]
@@ -93,10 +106,10 @@ class _Solver:
         for _, shift in sorted(shifts):
             if all(math.dist(shift, other) > APART_MM for other in chosen) and len(chosen) < REFINED_STARTS:
                 chosen.append(shift)
-        refined = [self.refine(_shifted(self._itk, nominal, shift), spacing_mm, first_step_mm=spacing_mm / 2) for shift in chosen]
+        refined = [self._refine(_shifted(self._itk, nominal, shift), spacing_mm, first_step_mm=spacing_mm / 2) for shift in chosen]
         return min(refined, key=lambda one: one[0])[1]
 
-    def refine(self, pose: Any, spacing_mm: float, *, first_step_mm: float) -> tuple[float, Any]:
+    def _refine(self, pose: Any, spacing_mm: float, *, first_step_mm: float) -> tuple[float, Any]:
         """Its cost and the pose at the minimum next to `pose`."""
         method, fixed, moving = self._method(spacing_mm)
         method.SetOptimizerAsRegularStepGradientDescent(first_step_mm, SHORTEST_STEP_MM, ITERATIONS, RELAXATION)
@@ -115,6 +128,8 @@ class _Solver:
         """The cost at a pose: the greater the worse, infinite where too little overlaps."""
         method, fixed, moving = self._method(spacing_mm)
         method.SetInitialTransform(self._itk.Euler3DTransform(pose), inPlace=False)
+        method.SetMetricUseFixedImageGradientFilter(False)  # noqa: FBT003 - a value needs no gradients; SimpleITK takes no keyword here
+        method.SetMetricUseMovingImageGradientFilter(False)  # noqa: FBT003
         try:
             return float(method.MetricEvaluate(fixed, moving))
         except RuntimeError:  # ITK says so of samples that all lie outside
@@ -132,7 +147,7 @@ class _Solver:
         method.SetMetricAsMattesMutualInformation(BINS)
         method.SetInterpolator(itk.sitkLinear)
         method.SetMetricFixedMask(body)
-        share = self._samples / max(int(np.count_nonzero(itk.GetArrayViewFromImage(body))), 1)
+        share = SAMPLES / max(int(np.count_nonzero(itk.GetArrayViewFromImage(body))), 1)
         if share < 1.0:
             method.SetMetricSamplingStrategy(method.RANDOM)
             method.SetMetricSamplingPercentage(share, SEED)

@@ -20,7 +20,7 @@ from igrt.errors import InputError
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.images.radiographs import Radiographs
 from igrt.images.records import Daily, Plan
-from igrt.registration.second import match_second
+from igrt.registration.second import Second
 from igrt.verification.protocol import Protocol, SecondSolverTable, load_protocol
 
 
@@ -96,7 +96,7 @@ def measure_second(plan: Volume, daily: Volume, answer: Mapping[str, Any]) -> Se
         RigidMotion.from_matrix(answer[name], target=Frame.PLAN, source=Frame.DAILY)
         for name in ("start_plan_from_daily", "plan_from_daily")
     )
-    found = match_second(plan, daily, start=start, checked=checked, isocentre_mm=np.array(answer["plan_isocentre_mm"], float))
+    found = Second(plan, daily, start=start, isocentre_mm=np.array(answer["plan_isocentre_mm"], float)).against(checked)
     return SecondFigures(
         difference_mm=found.difference_mm,
         similarity=found.similarity,

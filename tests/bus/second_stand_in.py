@@ -1,6 +1,7 @@
 """Stands in for the second solver: the plan's file says what it finds, or how it fails.
 
-`second` is a list of difference (mm) and similarities at its own pose and at the answer's, or one of `crash`, `hang`, `babble`, `bad_input`.
+`second` is a list of difference (mm) and similarities at its own pose and at the answer's, or one of
+`crash`, `hang`, `babble`, `bad_input`.
 With `second_waits` it waits until a file `second_go` beside the plan appears, and says with `second_up` that it is there.
 """
 

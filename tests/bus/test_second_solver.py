@@ -1,8 +1,8 @@
 """The second solver on the bus: it confirms, withdraws, dies or is no longer asked; the engine and its journal go on."""
 
-import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -199,7 +199,7 @@ def test_a_new_image_ends_it(engine, client, plan_file, volume, tmp_path):
                 words.append((event.proposal_id, event.opinion))
     assert words == [(first.proposal_id, "no_opinion"), (later.proposal_id, "running")]
     until_s = time.monotonic() + WAIT_S
-    while os.path.exists(f"/proc/{pid}"):
+    while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < until_s
         time.sleep(0.02)
     (tmp_path / "second_go").touch()
