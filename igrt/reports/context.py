@@ -45,6 +45,7 @@ def context(answer: Mapping[str, Any], *, plan: Plan, daily: Daily | Radiographs
         "residuals": _residuals(answer["residuals_mm"]),
         "evidence": None if answer["evidence"] is None else evidence_rows(answer["evidence"]),
         "checked": answer["checked"],
+        "second_solver": answer.get("second_solver"),
         "stages": _stages(answer["seconds"]),
         "provenance": _provenance(answer),
     }

@@ -21,6 +21,8 @@ UNITLESS = {
     "slices_total",
     "crc32",
     "fraction",
+    "similarity",
+    "similarity_there",
     "rounds",
     "missing",
     "shape_kji",
