@@ -116,3 +116,18 @@ def test_bad_plans_get_the_sentence_of_the_library(real_engine, files, tmp_path)
             assert str(by_bus.value) == str(by_library.value)
         with pytest.raises(RefusedInputError, match="no-such-machine"):
             client.load_plan(files[0], machine="no-such-machine")
+
+
+def test_the_second_solver_confirms_it_from_a_process_of_its_own(start_engine, tmp_path, files, daily):
+    engine = start_engine(worker_command=(), site=tmp_path / "site", folder=tmp_path / "site" / "engine", second_solver=True)
+    with Client(engine.endpoints) as client, Client(engine.endpoints) as follower:
+        stream = follower.events(timeout_s=WAIT_S)
+        next(stream)
+        client.load_plan(files[0], isocentre_mm=ISOCENTRE_MM, position=PatientPosition.HFS)
+        image_id = send_daily(client, daily)
+        assert isinstance(client.wait_for_answer(image_id, timeout_s=WAIT_S), m.Proposal)
+        said = next(e for e in stream if isinstance(e, m.SecondSolver) and e.opinion != "running")
+    assert said.opinion == "confirmed", said.sentence
+    assert said.difference_mm < 0.5
+    assert said.similarity == pytest.approx(said.similarity_there, rel=0.01)
+    assert said.took_s > 0.0
