@@ -72,7 +72,8 @@ class SecondProcess:
         except msgspec.MsgspecError:
             why = "its process gave no report that can be read"
         finally:
-            self.pid = None
+            if self.pid == process.pid:  # else another has begun meanwhile
+                self.pid = None
             with suppress(ProcessLookupError):
                 process.kill()
             await asyncio.shield(process.wait())

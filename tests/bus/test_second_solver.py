@@ -8,9 +8,10 @@ import pytest
 
 from igrt.bus import messages as m
 from igrt.bus.client import Client
-from igrt.engine.record import FILE
+from igrt.engine.record import FILE, SECOND
 from igrt.engine.replay import replay
 from tests.bus.chain_cases import CHAIN_WORKER, COUCH, ROOT, WAIT_S, approve, claim, claimed, image, moved, propose, report, rules
+from tests.replay.library import rewrite
 
 STAND_IN = (sys.executable, "-m", "tests.bus.second_stand_in")
 AGREES, CONTRADICTS, LOST = [0.2, 0.9, 0.9], [8.0, 0.9, 0.7], [8.0, 0.7, 0.9]
@@ -270,10 +271,15 @@ def test_where_it_is_required_no_opinion_is_no_release(start_engine, plan_file, 
         assert rules(claim(client, proposal, token)) == {"second_solver"}
 
 
-def test_its_journal_replays_and_a_changed_figure_shows(engine, client, plan_file, volume, tmp_path):
+def test_its_opinion_is_made_again_from_the_journal_and_a_changed_figure_shows(engine, client, plan_file, volume, tmp_path):
     propose(client, plan_file, volume, second=CONTRADICTS)
     gone(client)
     engine.stop()
-    told = replay(engine.folder, answers=False)
-    assert list(told.sentences) == []
-    assert (engine.folder / FILE).exists()
+    assert replay(engine.folder, answers=False).decisions[SECOND] == 1
+
+    def agrees(row, payload):
+        return payload | {"figures": payload["figures"] | {"difference_mm": 0.1}} if row.kind == SECOND else None
+
+    (tmp_path / "changed").mkdir()
+    changed = rewrite(engine.folder / FILE, tmp_path / "changed" / FILE, agrees)
+    assert {decided.what for decided in replay(changed, answers=False).differing} == {SECOND}
