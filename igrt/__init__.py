@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from igrt.bus.client import Client
     from igrt.images.load import load_daily, load_plan
     from igrt.images.today import load_today
+    from igrt.verification.second_solver import second_opinion
 
-__all__ = ["Client", "load_daily", "load_plan", "load_today", "verify"]
+__all__ = ["Client", "load_daily", "load_plan", "load_today", "second_opinion", "verify"]
 
 _HOMES = {
     "Client": "igrt.bus.client",
     "load_daily": "igrt.images.load",
     "load_plan": "igrt.images.load",
     "load_today": "igrt.images.today",
+    "second_opinion": "igrt.verification.second_solver",
     "verify": "igrt.answer",
 }
 

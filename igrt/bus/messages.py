@@ -26,6 +26,7 @@ from igrt.bus.release_events import Hold as Hold
 from igrt.bus.release_events import HoldAcknowledged as HoldAcknowledged
 from igrt.bus.release_events import MachineReported as MachineReported
 from igrt.bus.release_events import Rejected as Rejected
+from igrt.bus.release_events import SecondSolver as SecondSolver
 from igrt.bus.release_events import Standing as Standing
 from igrt.bus.release_messages import AcknowledgeHold as AcknowledgeHold
 from igrt.bus.release_messages import AcknowledgeHoldReply as AcknowledgeHoldReply

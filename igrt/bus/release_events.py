@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -101,6 +101,19 @@ class HoldAcknowledged(Event, frozen=True, kw_only=True):
     hold_id: Identifier
 
 
+class SecondSolver(Event, frozen=True, kw_only=True):
+    """What a second solver, of other code, says of the proposal: told when it starts and when it ends. Withdrawn: the proposal goes."""
+
+    image_id: Identifier
+    proposal_id: Identifier
+    opinion: Literal["running", "confirmed", "withdrawn", "no_opinion"]
+    sentence: Sentence
+    difference_mm: Annotated[float | None, Meta(description="largest between the two poses within 80 mm of the plan isocentre")] = None
+    similarity: Annotated[float | None, Meta(description="mutual information (nats) at its own pose")] = None
+    similarity_there: Annotated[float | None, Meta(description="the same at the proposal's pose")] = None
+    took_s: Annotated[Seconds | None, Meta(description="its work alone")] = None
+
+
 class Standing(Struct, frozen=True, kw_only=True):
     """What stands between proposal and couch, for who joins or missed events."""
 
@@ -110,3 +123,4 @@ class Standing(Struct, frozen=True, kw_only=True):
     hold: Annotated[Hold | None, Meta(description="one that the linac has not acknowledged")] = None
     verification: Verification = []
     rounds: Annotated[Count, Meta(description="verification images since the first image of this set-up")] = 0
+    second_solver: Annotated[SecondSolver | None, Meta(description="its last word on the proposal; null where it was not asked")] = None

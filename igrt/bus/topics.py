@@ -58,6 +58,7 @@ EVENTS: Mapping[str, type[m.Message]] = _by_kind(
         m.Proposal,
         m.Refusal,
         m.Verdict,
+        m.SecondSolver,
         m.ImagesCompared,
         m.ImageFailed,
         m.PoseEvaluated,

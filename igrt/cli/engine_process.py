@@ -19,11 +19,14 @@ LOG_LINES = 5
 
 @contextlib.contextmanager
 def running_engine(site: Path) -> Iterator[Path]:
-    """The folder of a ready engine on ports of the system's choice; RuntimeError, with the end of its log, where it does not start."""
+    """The folder of a ready engine on ports of the system's choice; RuntimeError, with the end of its log, where it does not start.
+
+    It runs no second solver: what is shown is over before one could finish.
+    """
     site.mkdir(parents=True, exist_ok=True)
     log = site / "engine.log"
     ports = [word for name in ("commands", "images", "events") for word in (f"--{name}-port", "0")]
-    command = [sys.executable, "-m", "igrt.cli.main", "serve", "--site", str(site), *ports, "--json"]
+    command = [sys.executable, "-m", "igrt.cli.main", "serve", "--site", str(site), *ports, "--no-second-solver", "--json"]
     with _sigterm_unwinds(), log.open("wb") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:  # noqa: S603 - ourselves
         try:
             assert process.stdout is not None

@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep-days", type=days, metavar="DAYS", help="remove images older than this, between sessions (default: keep all)"
     )
     parser.add_argument("--device", metavar="NAME", help="cpu, cpu avx2, cuda, ... (by default the best there is)")
+    parser.add_argument(
+        "--no-second-solver", action="store_true", help="never run the second solver, whatever the protocols say (docs/integrator.md)"
+    )
     parser.add_argument("--json", action="store_true", help="print the addresses as one line of JSON once all is ready")
 
 
@@ -65,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
         events_port=options.events_port,
         log=True,
         keep_days=options.keep_days,
+        second_solver=not options.no_second_solver,
     )
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with logging_to(settings.folder, "engine"):

@@ -107,6 +107,8 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "" if index else "Findings", words, LEVEL_STYLES[finding["level"]]
     if answer["evidence"] is not None:
         yield "Evidence", ", ".join(f"{term.lower()} {value}" for term, value, _ in evidence_rows(answer["evidence"])[:4]), ""
+    if second := answer.get("second_solver"):
+        yield "Second solver", second["sentence"], LEVEL_STYLES["stop"] if second["opinion"] == "withdrawn" else ""
     mark = " (research, not for treatment)" if answer["research"] else ""
     yield "Judged by", f"machine profile {answer['machine']}, protocol {answer['protocol']}{mark}", ""
     yield "Computed", f"on {answer['device']} in {figure(sum(answer['seconds'].values()), 1)} s", ""

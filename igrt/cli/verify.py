@@ -21,12 +21,14 @@ NAME = "verify"
 SUMMARY = "match a daily image to its plan: correction, findings, verdict"
 DESCRIPTION = """Matches a daily cone-beam CT, or kV radiographs, to the planning CT and says what couch correction
 follows, how sure it is, and whether to proceed. One radiograph alone shows no depth and gives no correction.
-The exit code is the verdict. DICOM folders state isocentre and patient position themselves; volume files
+The exit code is the verdict's, or that of
+stop where the second solver contradicts it. DICOM folders state isocentre and patient position themselves; volume files
 (.mha, .nii.gz, .nrrd) need --isocentre and --position."""
 EXAMPLES = (
     "igrt verify --plan plan/ --daily cbct/ --protocol thorax --report report.html",
     "igrt verify --plan plan/ --daily cbct/ --machine linac3 --couch 0 -620 -145 0 0 0 --json",
     "igrt verify --plan plan/ --daily cbct/ --region 'vertebra*' --margin 10 --mode bone",
+    "igrt verify --plan plan/ --daily cbct/ --second-solver --json",
     "igrt verify --plan plan/ --daily kv000.dcm kv270.dcm --report report.html",
     "igrt verify --plan ct.nii.gz --daily cbct.nii.gz --isocentre 14 -4 -160 --daily-isocentre 0 0 0 --position HFS",
 )
@@ -97,6 +99,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     match.add_argument(
         "--manual-pose", type=existing, metavar="FILE.json", help="a pose set by hand: JSON with plan_from_daily, 4x4, LPS mm"
     )
+    match.add_argument(
+        "--second-solver", action="store_true", help="have SimpleITK match the images too, and wait for whether it confirms (about 10 s)"
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print the answer as one JSON object (docs/json.md)")
     output.add_argument("--report", type=Path, metavar="FILE.html", help="write a self-contained report")
@@ -106,7 +111,6 @@ def run(options: argparse.Namespace) -> int:
     """Verifies, prints, reports; the exit code is the verdict's."""
     from igrt.cli.terminal import print_answer, print_json, stages
     from igrt.reports import html
-    from igrt.verification.findings import Verdict
 
     if options.report is not None:
         html.check_destination(options.report)
@@ -119,7 +123,17 @@ def run(options: argparse.Namespace) -> int:
         print_json(answer)
     else:
         print_answer(answer, report=None if options.report is None else str(options.report))
-    return Verdict(answer["verdict"]).exit_code
+    return _exit_code(answer)
+
+
+def _exit_code(answer: dict[str, Any]) -> int:
+    """The verdict's; at least that of stop where the second solver contradicts the answer."""
+    from igrt.verification.findings import Verdict
+    from igrt.verification.second_solver import Opinion
+
+    code = Verdict(answer["verdict"]).exit_code
+    contradicted = answer.get("second_solver", {}).get("opinion") == Opinion.WITHDRAWN
+    return max(code, Verdict.STOP.exit_code) if contradicted else code
 
 
 def _answer(
@@ -162,6 +176,12 @@ def _answer(
     )
     answer = given.to_json()
     answer["seconds"] = {"read_plan": plan_read - began, "read_daily": daily_read - plan_read, **answer["seconds"]}
+    if options.second_solver:
+        from igrt.verification.record_json import plain
+        from igrt.verification.second_solver import second_opinion
+
+        progress("second solver", 0.0)
+        answer["second_solver"] = plain(second_opinion(plan, daily, answer, protocol=protocol))
     return plan, daily, machine.kv, answer, given.compared
 
 

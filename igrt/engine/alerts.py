@@ -113,6 +113,20 @@ _ROWS = (
         ClearedBy.PERSON,
     ),
     Row(
+        "second_solver_withdraws",
+        Priority.HIGH,
+        "{sentence} The correction is withdrawn.",
+        "do not move or treat the patient by it; look at both images, then image again",
+        ClearedBy.NEXT,
+    ),
+    Row(
+        "second_solver_silent",
+        Priority.INFORMATION,
+        "{sentence}",
+        "look at the match yourself: nothing beside igrt's own evidence has confirmed it",
+        ClearedBy.NEXT,
+    ),
+    Row(
         "hold_unacknowledged",
         Priority.HIGH,
         "The linac was told to hold and has not answered.",

@@ -22,8 +22,9 @@ from igrt.engine.chain import Chain, Reading, Tokens, boot
 from igrt.engine.limits import Limits as Limits
 from igrt.engine.placing import angles_of
 from igrt.engine.policy import policy_of, read_records
+from igrt.engine.second_case import Solver, second_ends
 from igrt.engine.spool import Description, SlabData, Spool, free_bytes
-from igrt.engine.states import LEAVING, RELEASED, Session, State, Trigger
+from igrt.engine.states import LEAVING, RELEASED, STANDING, Session, State, Trigger
 from igrt.engine.stream import Stream
 from igrt.engine.supervisor import Supervisor
 from igrt.engine.tasks import AnswerTask, ImageTask, PlanReady, PlanTask, PoseTask, SlabTask
@@ -72,6 +73,7 @@ class Case:
         self.result: m.Proposal | m.Refusal | m.ImageFailed | None = None
         self.last_byte_s = 0.0
         self.began: dict[str, float] = {}
+        self.second: Solver | None = None
         self._disk = disk
         self._utc_minus_monotonic_s = stream.utc_unix_s - stream.now_s
 
@@ -90,6 +92,8 @@ class Case:
             trigger=trigger.value,
             image_id=self.session.image_id,
         )
+        if self.session.state not in STANDING:
+            second_ends(self, "the proposal no longer stands")
 
     def use_plan(self, plan: PlanReady, request: m.LoadPlan) -> None:
         """`plan`, asked for with `request`, is in use; InputError where its machine or protocol cannot be read here."""
@@ -104,6 +108,7 @@ class Case:
 
     def leave(self) -> None:
         """End what is in hand, before another image or plan takes its place."""
+        second_ends(self, "another image or plan takes the proposal's place")
         self.withdraw("another image or plan takes its place")
         self.pose_fails("not_now", "another image or plan takes the place of its image; send it again for that image")
         for trigger in LEAVING.get(self.session.state, ()):

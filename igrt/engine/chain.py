@@ -43,7 +43,7 @@ class Chain(Struct, frozen=True, kw_only=True):
     """Replaced whole at every change.
 
     `approved` is without its token; `seen` is the set-up's last image that was not refused, `beam_held` that the beam was broken off and
-    the couch has arrived nowhere since.
+    the couch has arrived nowhere since; `second` is the second solver's last word on the proposal.
     """
 
     scan_start: Reading | None = None
@@ -56,6 +56,7 @@ class Chain(Struct, frozen=True, kw_only=True):
     rounds: int = 0
     seen: Seen | None = None
     beam_held: bool = False
+    second: m.SecondSolver | None = None
 
     def next_image(self, *, rounds: int) -> Chain:
         """For another image: what belonged to the last one goes.

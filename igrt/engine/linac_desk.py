@@ -17,6 +17,7 @@ from igrt.engine.policy import chain_tolerance_of, image_policy_of
 from igrt.engine.record import CLAIM, release_once, row_of
 from igrt.engine.release import Facts, correction_of, difference, position, readout, release_request
 from igrt.engine.requests import deny, plan_in_use, reply_to
+from igrt.engine.second_case import second_denies
 from igrt.engine.states import State, Trigger
 from igrt.guard.decision import Denied, Released, decide
 from igrt.guard.request import Moment, Now
@@ -99,10 +100,10 @@ class LinacDesk:
             token_used=used,
         )
         now = Now(monotonic=Moment(clock=case.boot, at_s=now_s), utc=datetime.fromtimestamp(case.stream.utc_unix_s, UTC))
-        decision = decide(release_request(facts), case.policy, now=now)
+        decision, unconfirmed = decide(release_request(facts), case.policy, now=now), second_denies(case)
         if isinstance(decision, Denied):
-            return [m.Denial(rule=reason.rule, sentence=reason.sentence) for reason in decision.reasons]
-        return decision
+            return [*(m.Denial(rule=reason.rule, sentence=reason.sentence) for reason in decision.reasons), *unconfirmed]
+        return unconfirmed or decision
 
     def _report_machine(self, request: m.ReportMachine) -> m.Reply:
         case, state = self._case, self._case.session.state

@@ -49,6 +49,7 @@ class PersonDesk:
             hold=chain.hold,
             verification=chain.verification,
             rounds=chain.rounds,
+            second_solver=chain.second,
         )
 
     def _approve(self, request: m.Approve | m.Override) -> m.Reply:

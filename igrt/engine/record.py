@@ -2,8 +2,8 @@
 
 `run` (an engine starts), `request` (as it came, without its token) and `reply`, `event` (as it was published), `state` (all that the next
 run needs) and `release` (a correction left; a second of one proposal cannot be written). What only a replay needs: `plan` (a plan was
-prepared, and what its images are judged by), `answer` (what the answer of an image, or at a pose set by hand, rests on) and `claim` (what a
-claim was decided on).
+prepared, and what its images are judged by), `answer` (what the answer of an image, or at a pose set by hand, rests on), `claim` (what a
+claim was decided on) and `second` (what the second solver measured).
 `image_removed` (an image goes from the disk after this row) and `restored` (what is before came from a backup).
 """
 
@@ -23,12 +23,12 @@ FILE = "journal.sqlite"
 SPOOL = "spool"
 IMAGE_REMOVED, RESTORED = "image_removed", "restored"
 RUN, REQUEST, REPLY, EVENT, STATE, RELEASE = "run", "request", "reply", "event", "state", "release"
-PLAN, ANSWER, CLAIM = "plan", "answer", "claim"
+PLAN, ANSWER, CLAIM, SECOND = "plan", "answer", "claim", "second"
 _STRIDE = 64
 
 
 class RunRow(Struct, frozen=True, kw_only=True):
-    """An engine starts; `lifetime_s` is the most that an image of it lives. Runs of an older igrt tell no build."""
+    """An engine starts; `lifetime_s` is the most that an image of it lives. Older runs tell no build and had no second solver."""
 
     session: str
     boot: str
@@ -36,6 +36,7 @@ class RunRow(Struct, frozen=True, kw_only=True):
     version: str
     build: Build | None = None
     lifetime_s: float | None = None
+    second_solver: bool = False
 
 
 class PlanRow(Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from igrt.engine.journal_redaction import redact
 from igrt.engine.pose_desk import pose_task
 from igrt.engine.record import STATE, RunRow
 from igrt.engine.replay_turns import Turn
+from igrt.engine.second_tasks import SecondTask
 from igrt.engine.spool import Description, Spool
 from igrt.engine.states import Session, State
 from igrt.engine.stream import Stream
@@ -51,6 +52,16 @@ class ReplayTokens:
     def of(self, _proposal_id: str) -> str:
         """The one that was issued."""
         return ISSUED
+
+
+class NoSolver:
+    """What the second solver measured is in the journal: nothing runs."""
+
+    def begin(self, _task: SecondTask) -> None:
+        """Its report follows in the journal."""
+
+    def cancel(self) -> None:
+        """Nothing to end."""
 
 
 class ReplaySpool(Spool):
@@ -116,6 +127,7 @@ def opened() -> Iterator[Callable[[RunRow], ReplayCase]]:
             nobody = Supervisor((), Budgets(), on_report=lambda *_: None, on_death=lambda _: None, on_give_up=lambda _: None)
             limits = Limits(lifetime_s=LIFETIME_S if run.lifetime_s is None else run.lifetime_s)
             case = ReplayCase(ReplayStream(run.session), nobody, folder=spool, limits=limits, disk=disk)
+            case.second = NoSolver() if run.second_solver else None
             case.boot, case.tokens = run.boot, ReplayTokens()  # type: ignore[assignment]
             return case
 

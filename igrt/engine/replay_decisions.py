@@ -22,13 +22,15 @@ from igrt.engine.chain import Kept
 from igrt.engine.desk import WAITING, Desk
 from igrt.engine.journal_redaction import redact
 from igrt.engine.placing import loaded_isocentre_mm
-from igrt.engine.record import ANSWER, CLAIM, PLAN, REPLY, RUN, STATE, AnswerRow, PlanRow, RunRow
+from igrt.engine.record import ANSWER, CLAIM, PLAN, REPLY, RUN, SECOND, STATE, AnswerRow, PlanRow, RunRow
 from igrt.engine.replay_case import ISSUED, ReplayCase, ReplaySpool, ReplayStream
 from igrt.engine.replay_compare import Difference, differences
 from igrt.engine.replay_turns import Turn, plain_rows
 from igrt.engine.reports import on_report
 from igrt.engine.requests import as_told
 from igrt.engine.resume import kept, resume
+from igrt.engine.second_case import second_reports
+from igrt.engine.second_tasks import SecondReport
 from igrt.engine.spool import Description
 from igrt.engine.states import NotAllowedError, Session, State, Trigger
 from igrt.engine.tasks import Answered, AnswerTask, Failed
@@ -137,6 +139,9 @@ class Decisions:
         if answer is not None:
             case.spool = ReplaySpool(answer.description, whole=True)
             return ANSWER, _answer(case, turn, answer)
+        second = turn.read(SECOND, SecondReport)
+        if second is not None:
+            return SECOND, lambda: second_reports(case, second)
         if any(isinstance(e, m.StateChanged) and e.trigger == Trigger.IMAGE_BEGUN for e in turn.events):
             return "image", self._begin(case, turn)
         if turn.first(m.Expired):

@@ -16,6 +16,7 @@ from igrt.engine.chain import Seen
 from igrt.engine.compare import as_told, compared, match_point_mm, seen
 from igrt.engine.pose_desk import evaluated
 from igrt.engine.record import ANSWER, PLAN, AnswerRow, PlanRow, row_of
+from igrt.engine.second_case import second_begins
 from igrt.engine.states import State, Trigger
 from igrt.engine.supervisor import Death
 from igrt.engine.tasks import Advanced, Answered, AnswerTask, AnyReport, DeviceFailed, Failed, PlanReady, PlanTask, PoseTask, Started, Task
@@ -149,6 +150,8 @@ def _answered(case: Case, answer: dict[str, Any]) -> None:
         case.stream.alert(code, reason=reason)
     if comparison:
         _tell_of_two(case, comparison)
+    if accepted:
+        second_begins(case, answer)
 
 
 @dataclass(frozen=True, slots=True)

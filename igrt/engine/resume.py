@@ -13,6 +13,7 @@ from igrt.engine.basis import this_build
 from igrt.engine.case import Case
 from igrt.engine.chain import Chain, Kept
 from igrt.engine.record import RunRow
+from igrt.engine.second_case import told_again
 from igrt.engine.states import EXPIRING, Session, State
 from igrt.engine.tasks import PlanTask
 from igrt.errors import InputError
@@ -55,6 +56,7 @@ def resume(case: Case, body: bytes, *, journal: Path) -> None:
     case.chain = last.chain if same_boot else _of_another_boot(last.chain)
     case.began = last.began if same_boot else dict.fromkeys(last.began, BEFORE_ANY_S)
     case.stream.alerts.update(last.alerts)
+    told_again(case)
     if not _plan_again(case, last):
         return
     if state in _WITH_IMAGE:
@@ -109,5 +111,6 @@ def run_row(case: Case, *, engine: str) -> bytes:
         version=m.VERSION,
         build=this_build(),
         lifetime_s=case.limits.lifetime_s,
+        second_solver=case.second is not None,
     )
     return msgspec.msgpack.encode(row)

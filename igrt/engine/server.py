@@ -43,6 +43,8 @@ from igrt.engine.record import RELEASE, REPLY, REQUEST, RUN, last_state
 from igrt.engine.reports import on_death, on_give_up, on_report
 from igrt.engine.requests import as_told
 from igrt.engine.resume import kept, resume, run_row
+from igrt.engine.second_case import second_reports
+from igrt.engine.second_process import SecondProcess
 from igrt.engine.settings import Settings as Settings
 from igrt.engine.spool_files import finish_removals
 from igrt.engine.stream import Stream, blanked
@@ -96,6 +98,10 @@ class Engine:
             )
             self._case = case = Case(self._stream, supervisor, folder=spool_folder, limits=settings.limits, disk=disk, site=settings.site)
             self._desk = Desk(case)
+            self._second = SecondProcess(
+                settings.second(), budget_s=settings.second_budget_s, on_report=lambda report: second_reports(case, report)
+            )
+            case.second = self._second if settings.second_solver else None
             try:
                 self._go_on()
                 await self._serve(context, on_ready)
@@ -162,6 +168,7 @@ class Engine:
             self._say_stopping()
             self._desk.close()
             await asyncio.gather(*self._answering, writer, return_exceptions=True)
+            await self._second.stop()
             await self._case.supervisor.stop(keeper)
             self._ballast.throw()
             log(LOG, "stopped")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from igrt.bus.topics import HEARTBEAT_PERIOD_S
 from igrt.engine.case import Limits
+from igrt.engine.second_process import BUDGET_S
 from igrt.engine.supervisor import Budgets
 
 
@@ -17,6 +18,7 @@ class Settings:
     """Where the engine runs; `folder` holds its images and, while it runs, its addresses. Port 0 lets the system choose.
 
     `log` has the worker write its log into `folder`; images older than `keep_days` go, None keeps them.
+    `second_solver` has SimpleITK look at each proposal too, where its protocol says so, for `second_budget_s` at most.
     """
 
     folder: Path
@@ -32,6 +34,9 @@ class Settings:
     worker_command: tuple[str, ...] = ()
     log: bool = False
     keep_days: float | None = None
+    second_solver: bool = False
+    second_command: tuple[str, ...] = ()
+    second_budget_s: float = BUDGET_S
 
     def worker(self) -> Sequence[str]:
         """The command that starts a worker."""
@@ -45,3 +50,10 @@ class Settings:
         if self.log:
             command += ["--log", str(self.folder)]
         return command
+
+    def second(self) -> Sequence[str]:
+        """The command that starts the second solver."""
+        if self.second_command:
+            return self.second_command
+        command = [sys.executable, "-m", "igrt.engine.second_worker"]
+        return [*command, "--log", str(self.folder)] if self.log else command

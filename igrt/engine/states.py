@@ -66,7 +66,7 @@ MEANING: Mapping[State, str] = {
     State.REFUSED: "the match is not to be trusted, or one radiograph shows no depth; there is no correction",
     State.REJECTED: "a person wanted nothing of the proposal",
     State.EXPIRED: "the image is too old to move a patient by",
-    State.WITHDRAWN: "a newer image or plan, or a person, took the proposal away; a linac that had claimed it was told to hold",
+    State.WITHDRAWN: "a newer image or plan, a person or the second solver took the proposal away; a linac that had it was told to hold",
     State.INTERRUPTED: "an image, a move or a beam broke off; confirm the couch, or image again",
 }
 
@@ -89,7 +89,10 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = {
     (State.DELIVERING, Trigger.BEAM_OFF): State.READY,
     **{(state, Trigger.REJECTION): State.REJECTED for state in (State.PROPOSED, State.APPROVED)},
     **{(state, Trigger.EXPIRY): State.EXPIRED for state in (State.PROPOSED, State.APPROVED, State.CLAIMED)},
-    **{(state, Trigger.PROPOSAL_WITHDRAWN): State.WITHDRAWN for state in (State.PROPOSED, State.APPROVED, State.CLAIMED, State.MOVING)},
+    **{
+        (state, Trigger.PROPOSAL_WITHDRAWN): State.WITHDRAWN
+        for state in (State.PROPOSED, State.APPROVED, State.CLAIMED, State.MOVING, State.IN_POSITION)
+    },
     **{(state, Trigger.IMAGE_BEGUN): State.ACQUIRING for state in _OVER},
     **{(state, Trigger.PUT_ASIDE): State.READY for state in _OVER if state is not State.INTERRUPTED},
     (State.INTERRUPTED, Trigger.COUCH_AT_TARGET): State.IN_POSITION,
@@ -108,6 +111,9 @@ LEAVING: Mapping[State, tuple[Trigger, ...]] = {
 
 RELEASED = frozenset({State.CLAIMED, State.MOVING, State.DELIVERING})
 """While the linac acts on what was released: to leave these early the linac is told to hold."""
+
+STANDING = frozenset({State.PROPOSED, State.APPROVED, State.IN_POSITION}) | RELEASED
+"""While the patient is, or may yet be, moved or treated by the proposal."""
 
 EXPIRING = frozenset({State.PROPOSED, State.APPROVED, State.CLAIMED})
 """While the age of the image counts."""

@@ -47,6 +47,7 @@ def context(answer: Mapping[str, Any], *, plan: Plan, daily: Daily | Radiographs
         "evidence": None if answer["evidence"] is None else evidence_rows(answer["evidence"]),
         "scores": score_rows(answer),
         "checked": answer["checked"],
+        "second_solver": answer.get("second_solver"),
         "stages": _stages(answer["seconds"]),
         "provenance": _provenance(answer),
     }

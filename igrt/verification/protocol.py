@@ -153,6 +153,24 @@ class MatchTable(Table, frozen=True):
     target_position: TargetPositionTable | None = None
 
 
+class SecondSolverTable(Table, frozen=True):
+    """When a second solver, of other code, confirms or withdraws an answer that it finishes after."""
+
+    use: Annotated[bool, Meta(description="Whether it runs beside each proposal of a cone-beam CT")] = True
+    difference_max_mm: Annotated[
+        float, Meta(gt=0, le=10, description="Farthest that the two poses may lie apart within 80 mm of the isocentre (mm)")
+    ] = 1.5
+    margin: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="It withdraws only where its own measure is better at its pose than at the answer's by more than this share",
+        ),
+    ] = 0.02
+    required: Annotated[bool, Meta(description="Whether a correction can be claimed only once it is confirmed")] = False
+
+
 class ProtocolTables(Table, frozen=True, kw_only=True):
     """A protocol, as its file has it."""
 
@@ -169,6 +187,7 @@ class ProtocolTables(Table, frozen=True, kw_only=True):
     chain: ChainTable = ChainTable()
     images: ImagesTable = ImagesTable()
     match: MatchTable = MatchTable()
+    second_solver: SecondSolverTable = SecondSolverTable()
 
 
 @dataclass(frozen=True, slots=True)

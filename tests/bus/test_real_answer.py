@@ -147,3 +147,18 @@ def test_a_pose_set_by_hand_is_measured_again_by_a_replay(real_engine, files, da
     found = replay(real_engine.folder)
     assert list(found.sentences) == []
     assert [(answer.image_id, answer.exact) for answer in found.answers] == [(image_id, True)] * 2
+
+
+def test_the_second_solver_confirms_it_from_a_process_of_its_own(start_engine, tmp_path, files, daily):
+    engine = start_engine(worker_command=(), site=tmp_path / "site", folder=tmp_path / "site" / "engine", second_solver=True)
+    with Client(engine.endpoints) as client, Client(engine.endpoints) as follower:
+        stream = follower.events(timeout_s=WAIT_S)
+        next(stream)
+        client.load_plan(files[0], isocentre_mm=ISOCENTRE_MM, position=PatientPosition.HFS)
+        image_id = send_daily(client, daily)
+        assert isinstance(client.wait_for_answer(image_id, timeout_s=WAIT_S), m.Proposal)
+        said = next(e for e in stream if isinstance(e, m.SecondSolver) and e.opinion != "running")
+    assert said.opinion == "confirmed", said.sentence
+    assert said.difference_mm < 0.5
+    assert said.similarity == pytest.approx(said.similarity_there, rel=0.01)
+    assert said.took_s > 0.0

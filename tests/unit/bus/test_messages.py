@@ -21,6 +21,8 @@ UNITLESS = {
     "slices_total",
     "crc32",
     "fraction",
+    "similarity",
+    "similarity_there",
     "rounds",
     "missing",
     "plan_from_daily",  # a rotation and a shift in mm in one matrix, as in the answer

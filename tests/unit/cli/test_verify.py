@@ -7,6 +7,7 @@ import pytest
 
 import igrt
 from igrt.cli.main import main
+from igrt.verification import second_solver
 
 VERDICTS = [
     ((-1.0, 0.0, 0.0), 0.02, 0, "proceed"),
@@ -164,6 +165,29 @@ def test_a_match_that_cannot_be_is_bad_input(usage, capsys, flags, sentence):
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("opinion", "code"), [("confirmed", 0), ("no_opinion", 0), ("withdrawn", 2)])
+def test_the_second_solver_is_in_answer_and_report_and_a_contradiction_is_a_stop(
+    usage, found, capsys, monkeypatch, tmp_path, opinion, code
+):
+    found((-2.0, 0.0, 0.0))
+    figures = second_solver.SecondFigures(difference_mm=8.0, similarity=0.9, similarity_there=float("nan"), seconds=3.25)
+    said = second_solver.SecondOpinion(opinion=second_solver.Opinion(opinion), sentence="It says what it says.", figures=figures)
+    monkeypatch.setattr(second_solver, "second_opinion", lambda *_, **__: said)
+    report = tmp_path / "report.html"
+    without = main([*usage, "--json"])
+    assert "second_solver" not in json.loads(capsys.readouterr().out)
+    assert main([*usage, "--second-solver", "--json", "--report", str(report)]) == max(without, code)
+    answer = json.loads(capsys.readouterr().out)
+    page = (Path(igrt.__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(second_solver[^`]*)` \|", page, flags=re.MULTILINE))
+    assert documented == {"second_solver", *(f"second_solver.{key}" for key in answer["second_solver"])}
+    assert all(f"`{key}`" in page for key in answer["second_solver"]["figures"])
+    assert answer["second_solver"]["figures"]["similarity_there"] is None
+    assert f"A second solver: {opinion.replace('_', ' ')}" in report.read_text(encoding="utf-8")
+    main([*usage, "--second-solver"])
+    assert "It says what it says." in capsys.readouterr().out
+
+
 def key_paths(value: object, path: str = "") -> set[str]:
     """Every key of an answer as docs/json.md writes it."""
     if path.removesuffix("[]") in LEAVES:
@@ -196,7 +220,7 @@ def test_every_key_is_documented_and_every_documented_key_exists(usage, found, c
     written = {p + "[]" if p in LISTS_OF_TEXT else p for p in key_paths(answer)} - {"findings[]"} | {"findings[]"}
     page = (Path(igrt.__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^\| `([^`]+)` \|", page, flags=re.MULTILINE)) - {"error.kind", "error.sentence"}
-    assert written == {key for key in documented if not key.startswith("radiographs.")}  # tests/unit/test_answer_radiographs.py has those
+    assert written == {key for key in documented if not key.startswith(("radiographs.", "second_solver"))}  # other tests have those
     six = {"lateral_mm", "longitudinal_mm", "vertical_mm", "pitch_deg", "roll_deg", "yaw_deg"}
     assert set(answer["couch"]["target"]) == set(answer["couch"]["delta"]) == six
     assert set(answer["couch"]["made"]) == set(answer["correction"]) == six | {"axes", "words"}

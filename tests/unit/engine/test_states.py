@@ -12,6 +12,7 @@ from igrt.engine.states import (
     LEAVING,
     MEANING,
     RELEASED,
+    STANDING,
     TRANSITIONS,
     NotAllowedError,
     Session,
@@ -76,6 +77,7 @@ moving interruption interrupted
 in_position beam_on delivering
 in_position image_begun acquiring
 in_position put_aside ready
+in_position proposal_withdrawn withdrawn
 in_position interruption interrupted
 delivering beam_off ready
 delivering interruption interrupted
@@ -104,6 +106,14 @@ interrupted plan_dropped idle
 
 def test_the_table_is_the_one_that_was_designed():
     assert {f"{a} {t} {b}" for (a, t), b in TRANSITIONS.items()} == set(DESIGNED.split("\n")) - {""}
+
+
+def test_a_proposal_stands_from_its_telling_to_the_end_of_the_beam_and_can_be_ended_all_that_time():
+    assert {State(name) for name in ["proposed", "approved", "claimed", "moving", "in_position", "delivering"]} == STANDING
+    assert STANDING >= RELEASED | EXPIRING
+    for state in STANDING:
+        ends = {Trigger.PROPOSAL_WITHDRAWN, Trigger.INTERRUPTION} & {t for s, t in TRANSITIONS if s is state}
+        assert Trigger.PROPOSAL_WITHDRAWN in ends or LEAVING[state] == (Trigger.INTERRUPTION,)
 
 
 def test_every_state_has_a_meaning_is_reached_and_is_left():
@@ -225,7 +235,7 @@ delivering: the beam is on
 refused: the match is not to be trusted, or one radiograph shows no depth; there is no correction
 rejected: a person wanted nothing of the proposal
 expired: the image is too old to move a patient by
-withdrawn: a newer image or plan, or a person, took the proposal away; a linac that had claimed it was told to hold
+withdrawn: a newer image or plan, a person or the second solver took the proposal away; a linac that had it was told to hold
 interrupted: an image, a move or a beam broke off; confirm the couch, or image again
 """
 
