@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol as CallableProtocol
 
@@ -23,17 +23,19 @@ from igrt.registration.match import Match
 from igrt.registration.options import MatchOptions
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
 from igrt.registration.projection import RadiographMatch
-from igrt.verification import notes, radiograph_case
+from igrt.verification import marker_case, notes, radiograph_case
 from igrt.verification.checks import FactCheck, Facts, Findings, ProposalCheck, check_facts, check_proposal, checked_words
 from igrt.verification.correction import Proposal, covariance_in_fixed, propose
-from igrt.verification.evidence_rules import evidence_words
+from igrt.verification.evidence_rules import evidence_words, judge_evidence
 from igrt.verification.findings import Outcome
 from igrt.verification.isocentre import daily_isocentre
 from igrt.verification.machine import ImagePose, MachineProfile, load_machine
+from igrt.verification.marker_case import MarkerLook
+from igrt.verification.marker_rules import MarkersAnswer, target_unsought
 from igrt.verification.match_choice import match_options, target_options
 from igrt.verification.matching import Matched, Matching, judge_match, judge_target, match_record, target_record
 from igrt.verification.points import JudgedPoints, judged_points
-from igrt.verification.protocol import OrganTable, Protocol, TargetTable, load_protocol
+from igrt.verification.protocol import EvidenceTable, OrganTable, Protocol, TargetTable, load_protocol
 from igrt.verification.radiograph_rules import (
     IN_PLANE_CHECKED,
     beyond_resetup,
@@ -44,7 +46,7 @@ from igrt.verification.radiograph_rules import (
     target_findings,
     unrestricted_findings,
 )
-from igrt.verification.record import CONE_BEAM, RADIOGRAPHS, Answer, MatchRecord
+from igrt.verification.record import CONE_BEAM, MARKERS, RADIOGRAPHS, Answer, MatchRecord
 from igrt.verification.stages import Progress, Stages
 from igrt.verification.table_angle import TableAngles, table_angles
 from igrt.verification.verdict import verdict
@@ -90,6 +92,7 @@ class _Judgement:
     proposal: Proposal | None = None
     record: MatchRecord = field(default_factory=MatchRecord)
     partial: bool = False
+    markers: MarkersAnswer | None = None
 
 
 def verify(
@@ -150,6 +153,7 @@ def verify(
     if refusing:
         return _answer(case, _Judgement(findings, refusing, FACTS_CHECKED), device="none (refused before the registration)")
     stages = Stages(progress or (lambda _stage, _share: None))
+    markers = None
     if matcher is not None:
         if options or manual:
             raise InputError("a matcher of the caller's own takes no options and no manual pose; leave them or the matcher out")
@@ -173,9 +177,12 @@ def verify(
                 prepared_daily=prepared_daily,
             )
             name, matched = chosen.name, matching(plan, daily, case.start)
+        markers = marker_case.look(
+            plan, daily, case.start, tables=tolerances.tables, kv=profile.kv, by_hand=manual is not None, stages=stages
+        )
     with stages.stage("judge"):
-        judgement = _judge(case, matched, findings)
-    return _answer(case, judgement, device=name, seconds=stages.seconds, match=matched.match)
+        judgement, rests_on = _judge_both(case, matched, findings, markers)
+    return _answer(case, judgement, device=name, seconds=stages.seconds, match=rests_on)
 
 
 def _require_another_image(plan: Plan, daily: Daily | Radiographs) -> None:
@@ -247,6 +254,29 @@ def _points_of(plan: Plan, table_angle_deg: float, target: TargetTable, organs: 
     return judged_points(plan, goal, target, organs)
 
 
+def _judge_both(case: _Case, matched: Matched, findings: Findings, markers: MarkerLook | None) -> tuple[_Judgement, Match | None]:
+    """What the correction rests on, anatomy or markers, and its match; the other beside it."""
+    if markers is None:
+        return _judge(case, matched, findings), matched.match
+    seen = markers.judge(matched.match, partial(_unbelievable, case.facts.protocol.tables.evidence))
+    if not markers.decides:
+        judgement = _judge(case, matched, findings + seen.findings)
+        return replace(judgement, checked=judgement.checked + seen.words, markers=seen.answer), matched.match
+    if seen.refusing or markers.match is None:
+        lacking = MatchRecord(mode=MARKERS, region=MARKERS)
+        words = FACTS_CHECKED + seen.words
+        return _Judgement(findings + seen.findings, seen.refusing, words, markers=seen.answer, record=lacking), markers.match
+    by_markers, words = Matched(markers.match, case.plan.isocentre_mm), FACTS_CHECKED + seen.words
+    unseen = target_unsought(case.facts.protocol.tables.match)
+    judgement = _judge_pose(case, by_markers, findings + seen.findings, words, unseen)
+    record = replace(judgement.record, mode=MARKERS, region=MARKERS)
+    return replace(judgement, markers=seen.answer, record=record), markers.match
+
+
+def _unbelievable(table: EvidenceTable, match: Match) -> Findings:
+    return judge_radiographs(match, table) if isinstance(match, RadiographMatch) else judge_evidence(match, table)
+
+
 def _judge(case: _Case, matched: Matched, findings: Findings) -> _Judgement:
     """Evidence first; tolerances only for a match that can be believed, and only the re-set-up limit where it is exceeded."""
     tables, match = case.facts.protocol.tables, matched.match
@@ -269,6 +299,13 @@ def _judge(case: _Case, matched: Matched, findings: Findings) -> _Judgement:
             return _Judgement(findings + far, far, checked + IN_PLANE_CHECKED[:1], record=record)
         seen = partial_findings(match.in_plane, case.daily.images[0].camera(case.facts.machine.kv), tables.setup)
         return _Judgement(findings + seen + beside, (), checked + IN_PLANE_CHECKED, record=record, partial=True)
+    return _judge_pose(case, matched, findings, checked, beside)
+
+
+def _judge_pose(case: _Case, matched: Matched, findings: Findings, checked: tuple[str, ...], beside: Findings = ()) -> _Judgement:
+    """What follows from a pose that is believed."""
+    tables, match = case.facts.protocol.tables, matched.match
+    record = match_record(matched, tables.evidence, None)
     proposal = _propose(case, match)
     more, refusing = check_proposal(case.facts, proposal)
     if refusing:
@@ -344,6 +381,7 @@ def _answer(
         seconds=dict(seconds or {}),
         plan_fingerprint=case.plan.fingerprint,
         match=judgement.record,
+        markers=judgement.markers,
     )
 
 

@@ -20,10 +20,10 @@ DIRECTIONS = 12  # of a shadow that is longer than wide
 FORESHORTENED = (1.0, 0.6)  # shares of its length under which a marker is seen, beside end on
 BLUR_MM = 0.5  # standard deviation at the panel of what focal spot and panel add to a shadow
 SURROUND = 1.6  # times the shadow's size: what it is held against
-LEAST_LIKENESS = 0.5  # correlation of the image with the shadow, in its surround
-LEAST_STANDING_OUT = 4.5  # times the robust deviation of all responses
+LEAST_LIKENESS = 0.42  # correlation of the image with the shadow, in its surround
+LEAST_STANDING_OUT = 4.0  # times the robust deviation of all responses
 APART = 0.75  # of a marker's diameter and length: nearer spots are one
-MOST_SPOTS = 40
+MOST_SPOTS = 50
 FLOOR_SD_PX = 0.12
 DEVIATION_OF_MEDIAN = 1.4826
 CENTRING_ROUNDS = 8
@@ -45,7 +45,7 @@ def find_in_image(
 
     A bank of shadows (end on, foreshortened, in all directions) is correlated with the image; a spot is a maximum that resembles its shadow
     and stands out from all other places. Pixels that are not `seen` (collimated away, dead) are left out, and so is what lies beside
-    them by less than a shadow. At most 40 spots, the clearest first; their deviations follow from the noise beside them.
+    them by less than a shadow. At most 50 spots, the clearest first; their deviations follow from the noise beside them.
     """
     scale = camera.distance_mm / camera.sad_mm / camera.spacing_mm[0]
     bank = _bank(kind, scale, BLUR_MM / camera.spacing_mm[0])

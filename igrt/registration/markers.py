@@ -14,14 +14,12 @@ from igrt.compute.volume import Volume
 from igrt.errors import InputError
 from igrt.geometry.motion import Frame, RigidMotion, frozen_array
 from igrt.registration.marker_fit import ITERATIONS, largest_apart_mm, leave_one_out_mm
-from igrt.registration.marker_image import find_in_image
 from igrt.registration.marker_kind import MarkerKind
 from igrt.registration.marker_pattern import LEAST_MARKERS, Assignment, Candidate, Pattern, PatternLimits
 from igrt.registration.marker_views import ViewSpots, candidates_of
 from igrt.registration.marker_volume import DAILY_PEAK_HU, VolumeMarker, find_in_volume
 from igrt.registration.match import Evidence, Match
 from igrt.registration.options import Freedom, MatchOptions
-from igrt.registration.radiograph_levels import RadiographDaily
 from igrt.registration.rigid import triple
 
 Doubles = NDArray[np.float64]
@@ -138,7 +136,7 @@ def match_in_volume(
         return MarkerSight(planned, 0, problem=Problem.TOO_FEW)
     centre = start.inverse().apply(planned.centre_mm)
     try:
-        found = find_in_volume(daily, planned.kind, centre_mm=centre, reach_mm=_reach(planned, limits), peak_hu=DAILY_PEAK_HU)
+        found = find_in_volume(daily, planned.kind, centre_mm=centre, reach_mm=reach_mm(planned, limits), peak_hu=DAILY_PEAK_HU)
     except InputError:  # the image does not show the place
         found = ()
     return match_candidates(planned, _candidates(found), start=start, isocentre_mm=isocentre_mm, limits=limits, turn=turn)
@@ -157,26 +155,10 @@ def match_in_views(
     """The spots of two or more radiographs against the plan's markers; of one radiograph there is no place, and the problem says so."""
     if len(planned.positions_mm) < LEAST_MARKERS or len(views) < 2:
         return MarkerSight(planned, 0, problem=Problem.TOO_FEW)
-    centre = _in_room(planned, daily_from_fixed, start)
-    reach = _reach(planned, limits)
+    centre = in_room(planned, daily_from_fixed, start)
+    reach = reach_mm(planned, limits)
     candidates = candidates_of(views, daily_from_fixed=daily_from_fixed, centre_fixed_mm=centre, reach_mm=reach)
     return match_candidates(planned, candidates, start=start, isocentre_mm=isocentre_mm, limits=limits, turn=turn)
-
-
-def spots_of(
-    planned: PlannedMarkers,
-    daily: RadiographDaily,
-    *,
-    images: Sequence[tuple[NDArray[np.float32], NDArray[np.bool_]]],
-    start: RigidMotion,
-    limits: PatternLimits,
-) -> tuple[ViewSpots, ...]:
-    """The spots of each radiograph; `images` are line integrals and where they can be believed."""
-    centre, reach = _in_room(planned, daily.daily_from_fixed, start), _reach(planned, limits)
-    return tuple(
-        find_in_image(integrals, seen, camera, planned.kind, centre_fixed_mm=centre, reach_mm=reach)
-        for camera, (integrals, seen) in zip(daily.cameras, images, strict=True)
-    )
 
 
 def match_candidates(
@@ -262,11 +244,12 @@ def _candidates(found: Sequence[VolumeMarker]) -> tuple[Candidate, ...]:
     return tuple(Candidate(m.position_mm, m.covariance_mm2, m.contrast_hu) for m in found)
 
 
-def _reach(planned: PlannedMarkers, limits: PatternLimits) -> float:
+def reach_mm(planned: PlannedMarkers, limits: PatternLimits) -> float:
+    """How far from where their centre would be markers are sought."""
     return planned.radius_mm + limits.shift_mm + BESIDE_MM
 
 
-def _in_room(planned: PlannedMarkers, daily_from_fixed: RigidMotion, start: RigidMotion) -> Doubles:
+def in_room(planned: PlannedMarkers, daily_from_fixed: RigidMotion, start: RigidMotion) -> Doubles:
     """Where the planned markers' centre would be in the room."""
     return (daily_from_fixed.inverse() @ start.inverse()).apply(planned.centre_mm)
 

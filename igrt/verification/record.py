@@ -17,6 +17,7 @@ from igrt.geometry.setup import Correction
 from igrt.registration.match import Evidence
 from igrt.verification.correction import CouchAnswer, MatchPoint, PointResidual
 from igrt.verification.findings import Finding, Outcome, Verdict
+from igrt.verification.marker_rules import MarkersAnswer
 from igrt.verification.radiograph_rules import RadiographsAnswer
 from igrt.verification.verdict import verdict as verdict_of
 
@@ -24,6 +25,7 @@ VERSION = "igrt-answer/1"
 NOTICE = "igrt is research software and not a medical device: no patient is to be treated on its answer."
 PROPOSAL_FIELDS = ("plan_from_daily", "correction", "couch", "match_point", "residuals")
 CONE_BEAM, RADIOGRAPHS = "cone-beam CT", "kV radiographs"
+MARKERS = "markers"
 Point = tuple[float, float, float]
 
 
@@ -104,6 +106,7 @@ class Answer:
     modality: str = CONE_BEAM
     match: MatchRecord = MatchRecord()
     radiographs: RadiographsAnswer | None = None
+    markers: MarkersAnswer | None = None
 
     def __post_init__(self) -> None:
         present = [name for name in PROPOSAL_FIELDS if getattr(self, name) is not None]
@@ -129,6 +132,7 @@ class Answer:
             "start_plan_from_daily": _matrix(self.start),
             "match": plain(self.match),
             "radiographs": plain(self.radiographs),
+            **({} if self.markers is None else {"markers": plain(self.markers)}),
             **same,
         }
 
@@ -149,6 +153,7 @@ class Answer:
                 couch=_part(tables["couch"], CouchAnswer | None),
                 residuals=None if residuals is None else _part(list(residuals.values()), tuple[PointResidual, ...]),
                 radiographs=_part(tables.get("radiographs"), RadiographsAnswer | None),
+                markers=_part(tables.get("markers"), MarkersAnswer | None),
                 start=RigidMotion.from_matrix(tables["start_plan_from_daily"], target=Frame.PLAN, source=Frame.DAILY),
                 match=matched,
                 **same,
