@@ -1,6 +1,6 @@
 """Implanted markers in simulated radiographs, cone-beam CTs and planning CTs: found, false, where, and the pose that follows.
 
-    python benchmarks/markers.py [--cases N] [--volumes N]
+    python benchmarks/markers.py [--cases N] [--frames N] [--volumes N]
 
 Writes docs/benchmarks/markers.md. A case is a patient (head, thorax, pelvis) in a pose of the day, three to five markers of one kind at random
 places about the isocentre in random directions, and two radiographs at right angles through all that lies in the way, with scatter and noise.
@@ -14,20 +14,22 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from igrt.geometry.motion import Frame, RigidMotion
+from igrt.geometry.position import PatientPosition
 from igrt.geometry.setup import Correction
 from igrt.images.detector import without_dead_pixels
 from igrt.registration.marker_image import find_in_image
 from igrt.registration.marker_kind import MarkerKind
 from igrt.registration.marker_pattern import PatternLimits
+from igrt.registration.marker_tracking import track_markers
 from igrt.registration.marker_views import triangulate
 from igrt.registration.markers import MarkerSight, PlannedMarkers, State, match_in_views, match_in_volume, plan_markers
 from igrt.simulation.markers import COIL_HU, GOLD_HU, TITANIUM_HU, Seed
-from igrt.simulation.patients import PATIENTS, SITES, plan_from_daily
+from igrt.simulation.patients import PATIENTS, SITES, Patient, plan_from_daily
 from igrt.simulation.planning import CtScan, planning_ct
 from igrt.simulation.radiographs import camera_at, cast_seeds, expose, ray_sums
 from igrt.simulation.scanner import Physics, acquire
@@ -36,6 +38,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "markers.md"
 PHYSICS = Physics(photons=4.0e5)  # a single exposure has about ten times the dose of one view of a cone-beam scan
 PAIRS = {"frontal and lateral": (0.0, 270.0), "oblique": (315.0, 45.0)}
 LIMITS = PatternLimits(shift_mm=25.0, turn_deg=8.0)
+STILL = Correction(lateral_mm=0, longitudinal_mm=0, vertical_mm=0, pitch_deg=0, roll_deg=0, yaw_deg=0)
 FOUND_MM = 1.0  # at the isocentre
 
 
@@ -103,7 +106,7 @@ def planned_of(truth: Truth, kind: Kind, random: np.random.Generator) -> Planned
     return PlannedMarkers(kind.marker, places + random.normal(0, 0.2, places.shape), np.tile(np.eye(3) * 0.04, (len(places), 1, 1)))
 
 
-def pose_of(isocentre_mm: np.ndarray, position, random: np.random.Generator) -> RigidMotion:
+def pose_of(isocentre_mm: np.ndarray, position: PatientPosition, random: np.random.Generator) -> RigidMotion:
     """Up to 8 mm and 3 degrees about each axis."""
     s, a = random.uniform(-8, 8, 3), random.uniform(-3, 3, 3)
     correction = Correction(lateral_mm=s[0], longitudinal_mm=s[1], vertical_mm=s[2], pitch_deg=a[0], roll_deg=a[1], yaw_deg=a[2])
@@ -175,7 +178,15 @@ def radiograph_cases(cases: int) -> tuple[dict[str, Tally], dict[str, Tally]]:
     return by_kind, by_place
 
 
-def one_case(truth: Truth, kind: Kind, images, where, patient, random: np.random.Generator, tallies: Sequence[Tally]) -> None:
+def one_case(
+    truth: Truth,
+    kind: Kind,
+    images: Sequence[np.ndarray],
+    where: dict[str, Any],
+    patient: Patient,
+    random: np.random.Generator,
+    tallies: Sequence[Tally],
+) -> None:
     """Finds, triangulates the true markers, matches, and counts."""
     lps_from_fixed = patient.position.fixed_from_lps.T
     daily_from_fixed = RigidMotion(Frame.DAILY, Frame.FIXED, lps_from_fixed, np.zeros(3))
@@ -191,7 +202,8 @@ def one_case(truth: Truth, kind: Kind, images, where, patient, random: np.random
         seen = np.ones(image.shape, bool)
         views.append(find_in_image(integrals, seen, camera, kind.marker, centre_fixed_mm=np.zeros(3), reach_mm=65.0))
         at_isocentre = camera.spacing_mm[0] * camera.sad_mm / camera.distance_mm
-        belongs.append([tally.spots(views[-1].pixels, camera.pixel_of(in_room), at_isocentre) for tally in tallies][0])
+        both = [tally.spots(views[-1].pixels, camera.pixel_of(in_room), at_isocentre) for tally in tallies]
+        belongs.append(both[0])
     for k, place in enumerate(in_room):
         if belongs[0][k] is None or belongs[1][k] is None:
             continue
@@ -252,6 +264,40 @@ def count_volume(tally: Tally, found: np.ndarray, true: np.ndarray) -> None:
     tally.triangulated += near[near <= 2].tolist()
 
 
+def tracking(frames: int) -> list[str]:
+    """Frames of one view of each patient, gold seeds 1 x 3 mm that move together by up to 6 mm: judged, error in the plane, time a frame."""
+    lines = ["| | frames | judged | error in the plane: mean, 95 %, largest (mm) | error in deviations | ms a frame: median, 99 % |"]
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    random = np.random.default_rng(11)
+    for name, patient in PATIENTS.items():
+        isocentre, kind, angle = patient.anatomy.isocentre_mm, KINDS[0], 0.0
+        pose = plan_from_daily(STILL, isocentre_mm=isocentre, position=patient.position)
+        where = {"plan_from_daily": pose, "position": patient.position, "angles_deg": (angle,)}
+        sums = ray_sums(patient.anatomy.phantom, physics=PHYSICS, **where)
+        planned = truth_of(kind, isocentre, pose, 0, random).planned
+        camera = camera_at(angle)
+        to_room = RigidMotion(Frame.FIXED, Frame.PLAN, patient.position.fixed_from_lps, -patient.position.fixed_from_lps @ isocentre)
+        verified = np.array([to_room.apply(seed.centre_mm) for seed in planned])
+        errors, sigmas, seconds = [], [], []
+        for number in range(frames):
+            move = random.uniform(-3.5, 3.5, 3)
+            integrals = sums.copy()
+            cast_seeds(integrals, [seed.displaced(patient.position.fixed_from_lps.T @ move) for seed in planned], **where)
+            image = expose(integrals, physics=PHYSICS, seed=number)[0]
+            began = time.perf_counter()
+            values = np.log(np.float32(60000) / image.astype(np.float32))
+            seen = track_markers(values, np.ones(image.shape, bool), camera, kind.marker, verified_fixed_mm=verified)
+            seconds.append(time.perf_counter() - began)
+            if seen is not None:
+                off = np.array([seen.across_mm - move[0], seen.along_mm - move[1]])  # at angle 0 the receptor's axes are the room's
+                errors.append(float(np.linalg.norm(off)))
+                sigmas.append(off / [seen.across_sd_mm, seen.along_sd_mm])
+        ms = f"{1000 * np.median(seconds):.0f}, {1000 * np.percentile(seconds, 99):.0f}"
+        sigma = f"{math.sqrt(np.mean(np.square(sigmas))):.2f}" if sigmas else "—"
+        lines.append(f"| {name}, frontal | {frames} | {len(errors)} | {spread(errors)} | {sigma} | {ms} |")
+    return lines
+
+
 def rows(table: dict[str, Tally]) -> list[str]:
     """Markdown of a table."""
     lines = [
@@ -283,9 +329,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=252)
     parser.add_argument("--volumes", type=int, default=14)
+    parser.add_argument("--frames", type=int, default=60)
     options = parser.parse_args()
     began = time.perf_counter()
     by_kind, by_place = radiograph_cases(options.cases)
+    watched = tracking(options.frames)
     volumes = volume_cases(options.volumes)
     page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Implanted markers\n\n<!-- measured -->\n<!-- end -->\n"
     before, _, after = page.partition("<!-- measured -->")
@@ -302,6 +350,10 @@ def main() -> None:
         "Radiographs, by patient and angles:",
         "",
         *rows(by_place),
+        "",
+        "Frames during the beam, one view:",
+        "",
+        *watched,
         "",
         "Volumes (head):",
         "",

@@ -44,17 +44,16 @@ def anatomy(points_mm, seed=1):
         if np.linalg.norm(centre) < 24 + size.max():
             continue
         hu = np.where((((off - centre) / size) ** 2).sum(axis=-1) < 1, random.choice([-700.0, 250.0, 700.0, 1000.0]), hu)
-    return hu.astype(np.float32)
+    waves = random.normal(size=(24, 3))
+    waves *= 2 * np.pi / random.uniform(9, 40, (24, 1)) / np.linalg.norm(waves, axis=1, keepdims=True)
+    grain = sum(np.cos(off @ wave + phase) for wave, phase in zip(waves, random.uniform(0, 6.28, 24), strict=True))
+    return (hu + np.where(hu > -500, 20.0 * grain, 0.0)).astype(np.float32)
 
 
 def volume(frame: Frame, pose: RigidMotion | None = None, markers=None, *, noise_hu=15.0, along=90, seed=3) -> Volume:
     """The patient on 1.5 mm voxels about the isocentre; a pose makes it the day's image."""
-    shape = (along, 100, 120)
-    origin = ISOCENTRE_MM - SPACING_MM / 2 * (np.array(shape[::-1]) - 1)
-    grid = Grid.aligned(frame, shape_kji=shape, origin_mm=origin, spacing_mm=(SPACING_MM,) * 3)
-    k, j, i = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
-    places = grid.position_mm(np.stack([i, j, k], -1))
-    hu = anatomy(places if pose is None else pose.apply(places))
+    grid = _grid(frame, (along, 100, 120))
+    hu = _unmarked(None if pose is None else pose.matrix.tobytes(), grid.shape_kji).copy()
     moved = seeds() if markers is None else markers
     implant(hu, grid, moved if pose is None else [one.moved(pose.inverse()) for one in moved])
     hu += np.random.default_rng(seed).normal(0, noise_hu, hu.shape).astype(np.float32)
@@ -91,3 +90,20 @@ def integrals(pose: RigidMotion, cameras, markers=None, *, noise=0.01, seed=5) -
 @lru_cache(maxsize=1)
 def _field() -> AttenuationField:
     return AttenuationField.of_ct(volume(Frame.PLAN, markers=[], noise_hu=0.0), kvp=100)
+
+
+@lru_cache(maxsize=4)
+def _unmarked(pose: bytes | None, shape) -> np.ndarray:
+    """HU without seeds; the same poses come again and again."""
+    k, j, i = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
+    places = _grid(Frame.PLAN, shape).position_mm(np.stack([i, j, k], -1))
+    if pose is None:
+        return anatomy(places)
+    matrix = np.frombuffer(pose).reshape(4, 4)
+    return anatomy(places @ matrix[:3, :3].T + matrix[:3, 3])
+
+
+def _grid(frame: Frame, shape) -> Grid:
+    return Grid.aligned(
+        frame, shape_kji=shape, origin_mm=ISOCENTRE_MM - SPACING_MM / 2 * (np.array(shape[::-1]) - 1), spacing_mm=(SPACING_MM,) * 3
+    )

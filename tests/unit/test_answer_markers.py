@@ -54,9 +54,10 @@ def take(tmp_path):
     def make(markers=None, angles=(0.0, 90.0), pose=POSE):
         identity = WriteIdentity(patient_id="P-001", patient_name="A^B", seed="kv", acquired=dt.datetime(2026, 3, 2, 8))
         cameras = [camera(angle) for angle in angles]
-        paths = []
+        paths, folder = [], tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
         for one, image in zip(cameras, integrals(pose, cameras, markers), strict=True):
-            paths.append(tmp_path / f"kv{one.source_angle_deg % 360:03.0f}.dcm")
+            paths.append(folder / f"kv{one.source_angle_deg % 360:03.0f}.dcm")
             counts = np.clip(np.rint(60000 * np.exp(-image)), 1, 65535).astype(np.uint16)
             write_radiograph(counts, paths[-1], camera=one, identity=identity, position=POSITION, kvp=100, series="kv")
         return load_today(paths)
