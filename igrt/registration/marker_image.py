@@ -20,10 +20,10 @@ DIRECTIONS = 12  # of a shadow that is longer than wide
 FORESHORTENED = (1.0, 0.6)  # shares of its length under which a marker is seen, beside end on
 BLUR_MM = 0.5  # standard deviation at the panel of what focal spot and panel add to a shadow
 SURROUND = 1.6  # times the shadow's size: what it is held against
-LEAST_LIKENESS = 0.42  # correlation of the image with the shadow, in its surround
-LEAST_STANDING_OUT = 4.0  # times the robust deviation of all responses
+LEAST_LIKENESS = 0.47  # correlation of the image with the shadow, in its surround
+LEAST_STANDING_OUT = 4.5  # times the robust deviation of all responses
 APART = 0.75  # of a marker's diameter and length: nearer spots are one
-MOST_SPOTS = 50
+MOST_SPOTS = 40
 FLOOR_SD_PX = 0.12
 DEVIATION_OF_MEDIAN = 1.4826
 CENTRING_ROUNDS = 8
@@ -45,7 +45,7 @@ def find_in_image(
 
     A bank of shadows (end on, foreshortened, in all directions) is correlated with the image; a spot is a maximum that resembles its shadow
     and stands out from all other places. Pixels that are not `seen` (collimated away, dead) are left out, and so is what lies beside
-    them by less than a shadow. At most 50 spots, the clearest first; their deviations follow from the noise beside them.
+    them by less than a shadow. At most 40 spots, the clearest first; their deviations follow from the noise beside them.
     """
     scale = camera.distance_mm / camera.sad_mm / camera.spacing_mm[0]
     bank = _bank(kind, scale, BLUR_MM / camera.spacing_mm[0])
@@ -56,16 +56,17 @@ def find_in_image(
     if window is None:
         return ViewSpots(camera, np.zeros((0, 2)), np.zeros(0), np.zeros(0))
     image = np.where(seen & np.isfinite(integrals), integrals, np.float32(0))[window].astype(np.float32)
-    response, likeness, which = _responses(image, bank)
+    response, which = _responses(image, bank)
     usable = (region & valid)[window]
     noise = max(DEVIATION_OF_MEDIAN * float(np.median(np.abs(response[usable]))), 1e-9)
     apart = max(3, int(APART * scale * (kind.diameter_mm + kind.length_mm) / 2) * 2 + 1)
     top = response == cv2.dilate(response, np.ones((apart, apart), np.uint8))
-    spots = np.argwhere(usable & top & (likeness >= LEAST_LIKENESS) & (response >= LEAST_STANDING_OUT * noise))
-    order = np.argsort([-response[r, c] for r, c in spots], kind="stable")[:MOST_SPOTS]
+    peaks = np.argwhere(usable & top & (response >= LEAST_STANDING_OUT * noise))
+    peaks = peaks[np.argsort(-response[peaks[:, 0], peaks[:, 1]], kind="stable")]
+    spots = [(int(r), int(c)) for r, c in peaks if _likeness(image, bank[which[r, c]], int(r), int(c)) >= LEAST_LIKENESS][:MOST_SPOTS]
     corner = np.array([window[1].start, window[0].start])
-    strengths = np.array([response[r, c] / noise for r, c in spots[order]]).reshape(-1)
-    pixels = np.array([_centroid(image, bank[which[r, c]], int(r), int(c)) + corner for r, c in spots[order]]).reshape(-1, 2)
+    strengths = np.array([float(response[at]) / noise for at in spots])
+    pixels = np.array([_centroid(image, bank[which[at]], *at) + corner for at in spots]).reshape(-1, 2)
     spread = np.hypot(FLOOR_SD_PX, scale * kind.diameter_mm / np.maximum(strengths, 1.0))
     return ViewSpots(camera, pixels, spread, strengths)
 
@@ -99,22 +100,30 @@ def _shadow(width_px: float, length_px: float, turn: float, blur_px: float) -> _
     return _Shadow(np.asarray(kernel / np.linalg.norm(kernel), np.float32), ones)
 
 
-def _responses(image: Floats, bank: list[_Shadow]) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """At each pixel the best shadow's amplitude, its correlation with the image, and its number."""
+def _responses(image: Floats, bank: list[_Shadow]) -> tuple[Floats, NDArray[np.int64]]:
+    """At each pixel the best shadow's amplitude and its number."""
     best = np.full(image.shape, -np.inf, np.float32)
-    like = np.zeros(image.shape, np.float32)
     which = np.zeros(image.shape, np.int64)
-    level = image - np.float32(image.mean())  # keeps the sums of squares small
+    level = image - np.float32(image.mean())  # keeps sums small
     for number, shadow in enumerate(bank):
-        count = float(shadow.ones.sum())
         amount = cv2.filter2D(level, cv2.CV_32F, shadow.kernel, borderType=cv2.BORDER_REPLICATE)
-        mean = cv2.filter2D(level, cv2.CV_32F, shadow.ones / count, borderType=cv2.BORDER_REPLICATE)
-        square = cv2.filter2D(level * level, cv2.CV_32F, shadow.ones / count, borderType=cv2.BORDER_REPLICATE)
-        spread = np.sqrt(np.maximum(square - mean * mean, 1e-12) * count)
         better = amount > best
-        best, like = np.where(better, amount, best), np.where(better, amount / spread, like)
-        which = np.where(better, number, which)
-    return best, like, which
+        np.copyto(best, amount, where=better)
+        which[better] = number
+    return best, which
+
+
+def _likeness(image: Floats, shadow: _Shadow, row: int, column: int) -> float:
+    """Correlation of the image with a shadow in its surround; 0 at the rim."""
+    half = shadow.kernel.shape[0] // 2
+    if row < half or column < half:
+        return 0.0
+    patch = image[row - half : row + half + 1, column - half : column + half + 1]
+    if patch.shape != shadow.kernel.shape:
+        return 0.0
+    inside = patch[shadow.ones > 0].astype(float)
+    spread = float(np.linalg.norm(inside - inside.mean()))
+    return float((patch * shadow.kernel).sum()) / spread if spread > 0 else 0.0
 
 
 def _centroid(image: Floats, shadow: _Shadow, row: int, column: int) -> Doubles:
