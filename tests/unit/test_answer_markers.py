@@ -3,11 +3,14 @@
 import dataclasses
 import datetime as dt
 import json
+import re
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+import igrt
 from igrt.answer import Answer, verify
 from igrt.geometry.motion import Frame
 from igrt.images.fingerprint import plan_fingerprint
@@ -116,6 +119,14 @@ def test_a_migrated_seed_stops_and_a_missing_one_warns(plan, today) -> None:
     assert len(of(answer, "marker_missing")) == 1
     assert answer.verdict is not Verdict.PROCEED
     assert verify(plan, image(seeds()[1:]), protocol=protocol(missing_max=0), now=NOW).outcome is Outcome.REFUSED
+
+
+def test_every_key_of_the_markers_is_documented(plan) -> None:
+    table = verify(plan, cone_beam(), protocol=protocol(), now=NOW).to_json()["markers"]
+    page = (Path(igrt.__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `markers\.([^`]+)` \|", page, flags=re.MULTILINE))
+    inner = {f"markers[].{key}" for key in table["markers"][0]}
+    assert documented == (set(table) - {"markers", "extra_mm"}) | inner | {"markers[]", "extra_mm[]"}
 
 
 def test_too_few_markers_refuse_and_carry_no_pose(plan, today) -> None:
