@@ -88,7 +88,7 @@ CODES: Mapping[str, Code] = {
         "How far apart markers and anatomy put the patient", "Look at target and bones; the organ may have moved in the body"
     ),
     "markers_anatomy_unknown": Code(
-        "The anatomy gives no pose beside the markers'", "Look at the images: the correction rests on the markers alone"
+        "The anatomy gives no pose beside the markers'", "Make sure whose image it is: only the markers say so"
     ),
     # Identity and provenance.
     "note": Code("What reading the files passed over or took for granted", "Know it; correct the files where it matters"),

@@ -185,9 +185,9 @@ def _extra(match: MarkerMatch) -> Iterator[Finding]:
 
 def _beside(difference_mm: float | None, table: MarkerTable, anatomy_lacks: str) -> Findings:
     if difference_mm is None:
-        return (
-            found("markers_anatomy_unknown", f"The anatomy gives no pose to hold against the markers: {anatomy_lacks}", level=Level.WARN),
-        )
+        # Seeds of another patient may lie much like these: without the anatomy nothing else says whose they are.
+        sentence = f"The anatomy gives no pose to hold against the markers: {anatomy_lacks}"
+        return (found("markers_anatomy_unknown", sentence, level=Level.STOP),)
     level, limit = table.anatomy_mm.exceeded(difference_mm) or (Level.INFORM, table.anatomy_mm.inform)
     sentence = f"Markers and anatomy put the markers' centre {difference_mm:.1f} mm apart."
     return (found("markers_anatomy", sentence, level=level, value=difference_mm, limit=limit, unit="mm"),)

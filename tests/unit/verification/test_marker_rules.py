@@ -91,8 +91,10 @@ def test_another_number_in_the_planning_ct_refuses() -> None:
     assert codes(judged(table=msgspec.structs.replace(TABLE, count=5)).refusing) == ["markers_planned"]
 
 
-def test_an_anatomy_without_a_pose_is_told() -> None:
+def test_an_anatomy_without_a_pose_stops_for_nothing_else_says_whose_markers_they_are() -> None:
     assert codes(judged().findings) == ["markers_anatomy_unknown"]
+    assert judged().findings[0].level is Level.STOP
+    assert judged().refusing == ()
 
 
 def test_what_the_correction_rests_on_is_chosen_only_where_there_are_markers() -> None:
