@@ -4,7 +4,7 @@
 
 Writes docs/benchmarks/markers.md, each part for itself (0 leaves it as it is). A case is a patient (head, thorax, pelvis) in a pose of the
 day, three to five markers of one kind at random places about the isocentre in random directions, and two radiographs at right angles
-through all that lies in the way, with scatter and noise. Every second case has a marker that is missing or has migrated by 5 to 12 mm.
+through all that lies in the way, with scatter and noise. In three of the seven kinds one marker is missing or has migrated by 5 to 12 mm.
 """
 
 import argparse
@@ -81,7 +81,7 @@ class Truth(NamedTuple):
 
 
 def truth_of(kind: Kind, isocentre_mm: np.ndarray, pose: RigidMotion, number: int, random: np.random.Generator) -> Truth:
-    """Markers at least 10 mm apart within 25 mm of the isocentre; every second case has one altered, of four or more."""
+    """Markers at least 10 mm apart within 25 mm of the isocentre; in some kinds one is altered, of four or more."""
     altered = ("none", "missing", "none", "migrated")[(number + number // len(KINDS)) % 4]
     count = int(random.integers(3, 6)) if altered == "none" else int(random.integers(4, 6))
     places: list[np.ndarray] = []
