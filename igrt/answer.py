@@ -13,11 +13,13 @@ from igrt.registration.options import MatchOptions
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
 from igrt.verification.case import Setting, Shift, case_of
 from igrt.verification.conclusion import conclude
-from igrt.verification.judgement import judge, judge_facts
+from igrt.verification.judgement import judge_facts
 from igrt.verification.machine import MachineProfile
+from igrt.verification.marker_case import look_for_markers
 from igrt.verification.matchers import Matcher, MatchSetting, match_case
 from igrt.verification.protocol import Protocol
 from igrt.verification.record import Answer
+from igrt.verification.resting import judge_resting
 from igrt.verification.stages import Progress, Stages
 
 __all__ = ["Answer", "Matcher", "Progress", "verify"]
@@ -75,6 +77,7 @@ def verify(
         device=device, options=options, manual=manual, matcher=matcher, prepared_plan=prepared_plan, prepared_daily=prepared_daily
     )
     used, matched = match_case(case, how, stages)
+    markers = None if matcher else look_for_markers(case, by_hand=manual is not None, stages=stages)
     with stages.stage("judge"):
-        judgement = judge(case, matched, known)
-    return conclude(case, judgement, device=used, seconds=stages.seconds, match=matched.match)
+        judgement, rests_on = judge_resting(case, matched, known, markers)
+    return conclude(case, judgement, device=used, seconds=stages.seconds, match=rests_on)

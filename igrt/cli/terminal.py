@@ -91,7 +91,7 @@ def print_line(out: Console, heading: str, words: str, style: str = "") -> None:
 
 def _lines(answer: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Heading (once), words and style of each line."""
-    from igrt.reports.words import correction_words, evidence_rows, figure, in_plane_words, remedy
+    from igrt.reports.words import correction_words, figure, in_plane_words, measures, remedy
 
     moves = ("none",) if answer["correction"] is None else correction_words(answer["correction"])
     yield from _under("Correction", moves)
@@ -105,8 +105,8 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for index, finding in enumerate(findings):
         words = f"{finding['level'].upper()}: {finding['sentence']} {remedy(finding)}".rstrip()
         yield "" if index else "Findings", words, LEVEL_STYLES[finding["level"]]
-    if answer["evidence"] is not None:
-        yield "Evidence", ", ".join(f"{term.lower()} {value}" for term, value, _ in evidence_rows(answer["evidence"])[:4]), ""
+    if rows := measures(answer):
+        yield "Evidence", ", ".join(f"{term.lower()} {value}" for term, value, _ in rows[:4]), ""
     if second := answer.get("second_solver"):
         yield "Second solver", second["sentence"], LEVEL_STYLES["stop"] if second["opinion"] == "withdrawn" else ""
     mark = " (research, not for treatment)" if answer["research"] else ""

@@ -30,6 +30,7 @@ EXAMPLES = (
     "igrt verify --plan plan/ --daily cbct/ --region 'vertebra*' --margin 10 --mode bone",
     "igrt verify --plan plan/ --daily cbct/ --second-solver --json",
     "igrt verify --plan plan/ --daily kv000.dcm kv270.dcm --report report.html",
+    "igrt verify --plan plan/ --daily kv315.dcm kv045.dcm --protocol prostate_markers",
     "igrt verify --plan ct.nii.gz --daily cbct.nii.gz --isocentre 14 -4 -160 --daily-isocentre 0 0 0 --position HFS",
 )
 AXES = ("LAT", "LONG", "VERT", "PITCH", "ROLL", "YAW")
@@ -97,6 +98,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rotation-centre", type=finite, nargs=3, metavar=("X", "Y", "Z"), help="seek turns alone, about this point (plan LPS mm)"
     )
     match.add_argument(
+        "--match-on",
+        choices=("anatomy", "markers"),
+        help="what the correction rests on, where the protocol has implanted markers; the other is matched beside it",
+    )
+    match.add_argument(
         "--manual-pose", type=existing, metavar="FILE.json", help="a pose set by hand: JSON with plan_from_daily, 4x4, LPS mm"
     )
     match.add_argument(
@@ -145,9 +151,12 @@ def _answer(
     from igrt.images.load import load_plan
     from igrt.images.today import load_today
     from igrt.verification.machine import load_machine
+    from igrt.verification.match_choice import resting_on
     from igrt.verification.protocol import load_protocol
 
     machine, protocol = load_machine(options.machine, options.site), load_protocol(options.protocol, options.site)
+    if options.match_on is not None:
+        protocol = resting_on(protocol, options.match_on)
     couch = None if options.couch is None else CouchPosition(**dict(zip(COUCH_FIELDS, options.couch, strict=True)))
     began = time.perf_counter()
     plan = load_plan(

@@ -11,7 +11,7 @@ from igrt.images.radiographs import Radiographs
 from igrt.images.records import Daily, Plan
 from igrt.reports.hypotheses import score_rows
 from igrt.reports.pictures import Gallery
-from igrt.reports.words import AXES, ONE_RADIOGRAPH, STILL, VERDICTS, direction, evidence_rows, figure, in_plane_words, remedy
+from igrt.reports.words import AXES, ONE_RADIOGRAPH, STILL, VERDICTS, direction, figure, in_plane_words, measures, remedy
 from igrt.verification.findings import Level, Outcome, Verdict
 
 Entry = tuple[str, str | None]
@@ -44,7 +44,7 @@ def context(answer: Mapping[str, Any], *, plan: Plan, daily: Daily | Radiographs
         "gallery": pictures,
         "drawn": _drawn(pictures),
         "residuals": _residuals(answer["residuals_mm"]),
-        "evidence": None if answer["evidence"] is None else evidence_rows(answer["evidence"]),
+        "evidence": measures(answer) or None,
         "scores": score_rows(answer),
         "checked": answer["checked"],
         "second_solver": answer.get("second_solver"),

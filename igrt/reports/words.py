@@ -104,6 +104,26 @@ _OTHER_ANSWERS = (
 )
 
 
+def measures(answer: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """The rows of what an answer rests on: of the images (`evidence_rows`), or of implanted markers; none where there is no evidence."""
+    evidence, markers = answer["evidence"], answer.get("markers")
+    if evidence is None:
+        return ()
+    if markers is None or not markers["decides"]:
+        return evidence_rows(evidence) + (marker_rows(markers) if markers else ())
+    return (*marker_rows(markers), *(row for row in evidence_rows(evidence) if row[0] in ("Translation", "Rotation")))
+
+
+def marker_rows(markers: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """Name, value and meaning of each measure of implanted markers (docs/json.md, `markers`)."""
+    return (
+        ("Markers", f"{markers['matched']} of {markers['planned']}", "of the planning CT are matched"),
+        ("Registration error", f"{_said(markers['fre_mm'], 2)} mm", "root mean square of what remains at the markers"),
+        ("Leave one out", f"{_said(markers['leave_one_out_mm'], 2)} mm", "largest distance of a marker from where the others put it"),
+        ("Anatomy", f"{_said(markers['anatomy_difference_mm'], 1)} mm", "between markers and anatomy at the markers' centre"),
+    )
+
+
 def _said(value: float | None, digits: int, *, scale: float = 1.0) -> str:
     return "–" if value is None else figure(scale * value, digits)
 

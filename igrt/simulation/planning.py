@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from igrt.geometry.position import PatientPosition
 from igrt.images.records import Structure
 from igrt.simulation.anatomy import Anatomy, Organ
 from igrt.simulation.couches import CT_COUCH
+from igrt.simulation.markers import Seed, implant
 from igrt.simulation.phantoms import Phantom, Placed, lattice, to_hu16, voxelise
 from igrt.simulation.scanner import image_axes
 from igrt.simulation.shapes import Doubles, Floats, Lattice
@@ -38,9 +39,15 @@ class CtScan:
 
 
 def planning_ct(
-    anatomy: Anatomy, *, position: PatientPosition, scan: CtScan, seed: int, progress: Callable[[float], None] | None = None
+    anatomy: Anatomy,
+    *,
+    position: PatientPosition,
+    scan: CtScan,
+    seed: int,
+    seeds: Sequence[Seed] = (),
+    progress: Callable[[float], None] | None = None,
 ) -> Volume:
-    """The planning CT (plan LPS mm), rows and columns in the scanner's axes, the CT couch top below the patient."""
+    """The planning CT (plan LPS mm), rows and columns in the scanner's axes, the CT couch top below the patient, with implanted `seeds`."""
     count, size = np.array([scan.across, scan.across, scan.along]), np.array([scan.voxel_mm[0], scan.voxel_mm[0], scan.voxel_mm[1]])
     axes = image_axes(position)
     grid = Grid(Frame.PLAN, (scan.along, scan.across, scan.across), anatomy.middle_mm + axes @ (-(count - 1) / 2 * size), size, axes)
@@ -49,6 +56,7 @@ def planning_ct(
     room_from_plan = RigidMotion(Frame.FIXED, Frame.PLAN, rotation, -rotation @ anatomy.middle_mm)
     couch = CT_COUCH.under(anatomy.phantom, patient_from_room=room_from_plan.inverse(), room_from_grid=room_from_plan)
     hu = voxelise(grid, [couch, Placed(anatomy.phantom, still)], progress=progress)
+    implant(hu, grid, seeds)
     hu += np.float32(scan.noise_hu) * np.random.default_rng(seed).standard_normal(hu.shape, np.float32)
     return Volume(grid, to_hu16(hu))
 

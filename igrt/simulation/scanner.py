@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from igrt.geometry.grid import Grid
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.simulation.couches import MACHINE_COUCH, CouchTop
+from igrt.simulation.markers import Seed, cast
 from igrt.simulation.phantoms import AIR_HU, Phantom, Placed, to_hu16, voxelise
 from igrt.simulation.reconstruction import Doubles, Floats, Orbit, reconstruct
 
@@ -87,13 +88,14 @@ def acquire(
     scan: Scan,
     seed: int,
     couch: CouchTop | None = MACHINE_COUCH,
+    seeds: Sequence[Seed] = (),
     projector: CpuProjector | None = None,
     progress: Progress | None = None,
 ) -> Volume:
     """The cone-beam CT of a patient in the pose that `plan_from_daily` says; daily LPS mm, machine isocentre at (0, 0, 0).
 
     The gantry turns in the room, whichever way the patient lies; the couch top stays with the machine, at the height at which the
-    patient rests on it. `seed` decides the noise.
+    patient rests on it. `seed` decides the noise; `seeds` are implanted markers, in the phantom's frame.
     """
     tell = progress or (lambda _stage, _share: None)
     projector = projector or CpuProjector()
@@ -106,6 +108,7 @@ def acquire(
         placed.insert(0, couch.under(phantom, patient_from_room=plan_from_fixed, room_from_grid=here))
     hu = voxelise(room, placed, refine_ijk=(1, 1, 1), progress=lambda share: tell("anatomy", share))
     integrals = _project(attenuation(hu, scan.physics), room, scan.orbit, projector, tell)
+    cast(integrals, scan.orbit.cameras(), [one.moved(plan_from_fixed.inverse()) for one in seeds], water_per_mm=WATER_PER_MM)
     measured = detect(integrals, scan, np.random.default_rng(seed))
     tell("reconstruction", 0.0)
     volume = _reconstruct(measured, scan, position, projector)

@@ -101,6 +101,29 @@ CODES: Mapping[str, Code] = {
         "The soft tissue of the target could not be matched by itself, or radiographs do not show it",
         "Look at the target: the correction rests on the rest alone",
     ),
+    # Implanted markers.
+    "markers_planned": Code(
+        "The planning CT does not show as many markers as the protocol says", "Correct `markers` of the protocol, or match the anatomy"
+    ),
+    "markers_too_few": Code("Fewer than three markers belong together: no pose follows", "Image again with all markers in view"),
+    "markers_ambiguous": Code("Markers fit the plan's pattern in more than one way", "Set the patient up closer, or add an image"),
+    "markers_fre": Code("The markers do not lie to each other as in the plan", "Look for deformation, migration or a wrong patient"),
+    "markers_leave_one_out": Code("The pose rests on one marker that the others contradict", "Look for a marker that has migrated"),
+    "markers_lacking": Code(
+        "More markers are missing or migrated than the protocol allows", "Match the anatomy; consider a new planning CT"
+    ),
+    "marker_missing": Code("A planned marker is not seen", "Look for it in the image; it may be lost, or hidden"),
+    "marker_migrated": Code("A marker lies off where the others put it", "Have a new planning CT considered; let the physician decide"),
+    "marker_extra": Code("Something looks like a marker that the plan does not have", "Look at it: calcification, clip, wrong patient"),
+    "markers_unknown": Code(
+        "The markers give no pose beside the anatomy's", "Look at the markers: the correction rests on the anatomy alone"
+    ),
+    "markers_anatomy": Code(
+        "How far apart markers and anatomy put the patient", "Look at target and bones; the organ may have moved in the body"
+    ),
+    "markers_anatomy_unknown": Code(
+        "The anatomy gives no pose beside the markers'", "Make sure whose image it is: only the markers say so"
+    ),
     # Identity and provenance.
     "note": Code("What reading the files passed over or took for granted", "Know it; correct the files where it matters"),
     "patient_mismatch": Code("The daily image names another patient than the plan", "Stop: load the right plan or image the right patient"),

@@ -60,6 +60,7 @@ def conclude(case: Case, judgement: Judgement, *, device: str, seconds: Mapping[
         seconds=dict(seconds),
         plan_fingerprint=case.plan.fingerprint,
         match=judgement.record,
+        markers=judgement.markers,
         compared=compared_of(match, judgement.findings),
     )
 

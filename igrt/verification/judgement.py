@@ -17,6 +17,7 @@ from igrt.verification.checks import FactCheck, Findings, ProposalCheck, check_f
 from igrt.verification.correction import Proposal, covariance_in_fixed, propose
 from igrt.verification.evidence_rules import evidence_words, may_be_set_aside
 from igrt.verification.findings import Override
+from igrt.verification.marker_rules import MarkersAnswer
 from igrt.verification.matching import Matched, judge_match, judge_target, match_record, target_record
 from igrt.verification.notes import told
 from igrt.verification.radiograph_rules import (
@@ -38,7 +39,8 @@ TARGET_CHECKED = ("soft tissue of the target beside the match",)
 class Judgement:
     """All findings, those that refuse, what was checked in words, and the proposal where nothing refuses.
 
-    `partial` is a single radiograph that is believed; `override` the way that a refusal leaves open, None where nothing refuses.
+    `partial` is a single radiograph that is believed; `override` the way that a refusal leaves open, None where nothing refuses; `markers`
+    what is said of implanted markers.
     """
 
     findings: Findings
@@ -48,6 +50,7 @@ class Judgement:
     record: MatchRecord = field(default_factory=MatchRecord)
     partial: bool = False
     override: Override | None = None
+    markers: MarkersAnswer | None = None
 
     def refused(self, refusing: Findings, override: Override) -> Judgement:
         """Refused by these of its findings."""
@@ -69,7 +72,7 @@ def judge(case: Case, matched: Matched, known: Judgement) -> Judgement:
     match = matched.match
     if isinstance(match, RadiographMatch) and match.in_plane is not None:
         return _judge_in_plane(case, match.in_plane, judgement)
-    return _judge_proposal(case, matched, judgement)
+    return judge_proposal(case, matched, judgement)
 
 
 def _judge_evidence(matched: Matched, known: Judgement, case: Case) -> Judgement:
@@ -101,7 +104,7 @@ def _judge_in_plane(case: Case, in_plane: InPlane, judgement: Judgement) -> Judg
     return replace(judgement, findings=findings, checked=checked + IN_PLANE_CHECKED, partial=True)
 
 
-def _judge_proposal(case: Case, matched: Matched, judgement: Judgement) -> Judgement:
+def judge_proposal(case: Case, matched: Matched, judgement: Judgement) -> Judgement:
     """The correction that follows, what the couch makes of it, and the tolerances."""
     tables, proposal = case.facts.protocol.tables, _propose(case, matched.match)
     findings, refusing = check_proposal(case.facts, proposal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -14,7 +15,7 @@ from igrt.images.records import Plan
 from igrt.images.volumes import read_volume
 from igrt.registration.options import Around, Clipbox, Freedom, Mask, MatchOptions, Mode, Region
 from igrt.verification.points import select_targets
-from igrt.verification.protocol import ProtocolTables
+from igrt.verification.protocol import Protocol, ProtocolTables
 
 WHOLE, TARGET = "whole", "target"
 
@@ -66,6 +67,15 @@ def pose_of(path: Path) -> RigidMotion:
         return RigidMotion.from_matrix(table["plan_from_daily"], target=Frame.PLAN, source=Frame.DAILY)
     except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError) as problem:
         raise InputError(f"{path} holds no pose ({problem}); give JSON with plan_from_daily, rows of a rigid 4x4 matrix") from problem
+
+
+def resting_on(protocol: Protocol, decide: Literal["anatomy", "markers"]) -> Protocol:
+    """The protocol with the correction resting on the anatomy or on implanted markers; InputError where it has no markers."""
+    markers = protocol.tables.markers
+    if markers is None:
+        raise InputError(f"protocol {protocol.name} has no table [markers], so that the match rests on the anatomy; give one that has")
+    changed = msgspec.structs.replace(protocol.tables, markers=msgspec.structs.replace(markers, decide=decide))
+    return Protocol(protocol.file, changed)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from igrt.verification.evidence_table import EvidenceTable
 from igrt.verification.findings import Level
+from igrt.verification.marker_table import MarkerTable
 from igrt.verification.schema import Table, convert, reject
 from igrt.verification.site import CalibrationFile, Kind, read_calibration
 from igrt.verification.tolerance import Tolerance
@@ -188,6 +189,7 @@ class ProtocolTables(Table, frozen=True, kw_only=True):
     images: ImagesTable = ImagesTable()
     match: MatchTable = MatchTable()
     second_solver: SecondSolverTable = SecondSolverTable()
+    markers: MarkerTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,4 +244,6 @@ def _tolerances(tables: ProtocolTables) -> list[tuple[str, Tolerance]]:
     found = [(f"{table}.{field}", getattr(getattr(tables, table), field)) for table, field in named]
     target = tables.match.target_position
     found += [("match.target_position.tolerance_mm", target.tolerance_mm)] if target else []
+    markers = tables.markers
+    found += [(f"markers.{key}", getattr(markers, key)) for key in ("migration_mm", "anatomy_mm")] if markers else []
     return [(key, value) for key, value in found if isinstance(value, Tolerance)]

@@ -16,6 +16,7 @@ from igrt.registration.match import Evidence, RegionResidual
 from igrt.verification.compared import Compared
 from igrt.verification.correction import CouchAnswer, MatchPoint, PointResidual
 from igrt.verification.findings import Finding, Outcome, Override, Verdict
+from igrt.verification.marker_rules import MarkersAnswer
 from igrt.verification.radiograph_rules import RadiographsAnswer
 from igrt.verification.record_json import correction_json, couch_json, evidence_json, evidence_of, matrix_json, motion_of, part_of, plain
 from igrt.verification.verdict import verdict as verdict_of
@@ -24,6 +25,7 @@ VERSION = "igrt-answer/1"
 NOTICE = "igrt is research software and not a medical device: no patient is to be treated on its answer."
 PROPOSAL_FIELDS = ("plan_from_daily", "correction", "couch", "match_point", "residuals")
 CONE_BEAM, RADIOGRAPHS = "cone-beam CT", "kV radiographs"
+MARKERS = "markers"
 Point = tuple[float, float, float]
 
 
@@ -136,6 +138,7 @@ class Answer:
     radiographs: RadiographsAnswer | None = None
     override: Override | None = None
     compared: Compared | None = None
+    markers: MarkersAnswer | None = None
 
     def __post_init__(self) -> None:
         present = [name for name in PROPOSAL_FIELDS if getattr(self, name) is not None]
@@ -164,6 +167,7 @@ class Answer:
             "start_plan_from_daily": matrix_json(self.start),
             "match": self.match.to_json(),
             "radiographs": plain(self.radiographs),
+            **({} if self.markers is None else {"markers": plain(self.markers)}),
             **same,
         }
 
@@ -185,6 +189,7 @@ class Answer:
                 couch=part_of(tables["couch"], CouchAnswer | None),
                 residuals=None if residuals is None else part_of(list(residuals.values()), tuple[PointResidual, ...]),
                 radiographs=part_of(tables.get("radiographs"), RadiographsAnswer | None),
+                markers=part_of(tables.get("markers"), MarkersAnswer | None),
                 start=motion_of(tables["start_plan_from_daily"]),
                 match=MatchRecord.from_json(tables.get("match", {})),
                 override=part_of(tables.get("override", Override.NONE if refused else None), Override | None),
