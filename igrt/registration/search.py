@@ -50,9 +50,9 @@ class Search:
     def best(self, start: Pose, *, brief: bool = False) -> Solution:
         """The best pose on the second level. Turned starts are tried where shifts alone end at a cost that leaves a doubt.
 
-        `brief`: on fewer samples of the second level, which tell the valley but not its lowest place.
+        `brief`: on fewer samples, which tell the valley but not its lowest place.
         """
-        follow = partial(self._follow, problem=self._next_few if brief else self._next)
+        follow = partial(self._follow, brief=brief)
         straight = follow(self._ranked(start, [(0.0, 0.0, 0.0)]), kept=KEPT_AT_ONCE, followed=FOLLOWED_AT_ONCE)
         if straight.cost <= SURE or not self._motions.turn:
             return straight
@@ -103,12 +103,10 @@ class Search:
             ]
         return [pose for _, pose in sorted(found, key=lambda one: one[0])]
 
-    def _follow(self, poses: list[Pose], *, problem: LevelProblem, kept: int, followed: int) -> Solution:
+    def _follow(self, poses: list[Pose], *, brief: bool, kept: int, followed: int) -> Solution:
         """Downhill from the first `kept` on some samples, from the best `followed` of these on the next level."""
-        level = self._level
-        ends = [
-            self._some.solve(pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm) for pose in poses[:kept]
-        ]
+        some, problem, level = self._few if brief else self._some, self._next_few if brief else self._next, self._level
+        ends = [some.solve(pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm) for pose in poses[:kept]]
         self._ends += ends
         ends.sort(key=lambda solution: solution.cost)
         level, best = LEVELS[NEXT], []
