@@ -22,6 +22,7 @@ from igrt.registration.solver import COST_OF_THE_UNSEEN, REACH_MM
 
 Array = NDArray[np.float64]
 
+UPPER = np.triu_indices(6)
 COARSE, FINE = 2, 3  # levels: voxels of 4 mm, where a stretch is seen from afar, and of 2.5 mm, where regions are matched
 COARSE_REGIONS, FINE_REGIONS = 8, 16
 AFFINE_STEPS, TARGET_STEPS, FINE_STEPS = 4, 3, 4  # more together would stretch a stranger until he fits
@@ -170,8 +171,7 @@ def local_equations(blocks: Blocks, shifts_mm: Array, rotations: Array, scale: f
 def normal_matrices(sums: Array) -> Array:
     """(n, 6, 6) of rows of sums (n, 32)."""
     full = np.zeros((len(sums), 6, 6))
-    rows, columns = np.triu_indices(6)
-    full[:, rows, columns] = full[:, columns, rows] = sums[:, :MATRIX_TERMS]
+    full[:, UPPER[0], UPPER[1]] = full[:, UPPER[1], UPPER[0]] = sums[:, :MATRIX_TERMS]
     return full
 
 
