@@ -33,10 +33,8 @@ from igrt.compute.cpu import CpuVerbs
 from igrt.compute.volume import Volume
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.match import Evidence
-from igrt.registration.options import MatchOptions
 from igrt.registration.preparation import PreparedDaily, PreparedPlan, prepare_daily, prepare_plan
-from igrt.registration.rigid import CoarseToFine, match_rigid
-from igrt.registration.solver import Pose
+from igrt.registration.rigid import match_alone, match_rigid
 
 T = TypeVar("T")
 LIMIT_S = 1200
@@ -99,19 +97,13 @@ def matches(
     pair: truth.Truth, plan: PreparedPlan, daily: PreparedDaily, verbs: device.Verbs, repeats: int
 ) -> tuple[list[Result], Evidence]:
     """The match with its evidence, and one start alone."""
-    match, match_took = timed(lambda: match_rigid(plan, daily, start=pair.start, isocentre_mm=pair.isocentre_mm, verbs=verbs), repeats)
-    alone, alone_took = timed(lambda: one_start(pair, plan, daily, verbs), repeats)
+    start, isocentre_mm = pair.start, pair.isocentre_mm
+    match, match_took = timed(lambda: match_rigid(plan, daily, start=start, isocentre_mm=isocentre_mm, verbs=verbs), repeats)
+    alone, alone_took = timed(lambda: match_alone(plan, daily, start=start, isocentre_mm=isocentre_mm, verbs=verbs), repeats)
     found = (("igrt, match", match.plan_from_daily, match_took), ("igrt, match alone", alone, alone_took))
     errors = [pair.errors_mm(pose) for _, pose, _ in found]
     rows = [Result(pair.case, name, float(off.mean()), float(off.max()), *took) for (name, _, took), off in zip(found, errors, strict=True)]
     return rows, match.evidence
-
-
-def one_start(pair: truth.Truth, plan: PreparedPlan, daily: PreparedDaily, verbs: device.Verbs) -> RigidMotion:
-    """From the nominal start to the pose, without a second start and without evidence."""
-    levels = CoarseToFine(plan, daily, pair.isocentre_mm, verbs, MatchOptions())
-    solution, _ = levels.run(Pose.of(pair.start, levels.centres))
-    return solution.pose.plan_from_daily(levels.centres)
 
 
 def write(volume: Volume, shift_mm: np.ndarray, path: Path) -> None:
