@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -189,6 +189,16 @@ RULES: tuple[Rule, ...] = (
 
 # What nobody sets aside.
 FINAL = frozenset(rule.code for rule in RULES if not rule.override)
+# A pose that lacks one of these is wrong itself: what identity, side and size are there says nothing of the patient.
+FAILED = frozenset(
+    {
+        "evidence_not_converged",
+        "evidence_similarity",
+        "evidence_second_start",
+        "evidence_translation_sd",
+        "evidence_rotation_sd",
+    }
+)
 
 
 def judge_evidence(match: Match, table: EvidenceTable) -> tuple[Finding, ...]:
@@ -210,9 +220,10 @@ def judge_evidence(match: Match, table: EvidenceTable) -> tuple[Finding, ...]:
     return (*(rule.finding(match, table) for rule in rules if not rule.holds(evidence, table)), *unbelievable)
 
 
-def may_be_set_aside(refusing: Iterable[Finding]) -> bool:
-    """Whether a pose set by hand may take the place of a match that these findings refuse."""
-    return not any(finding.code in FINAL for finding in refusing)
+def final_of(refusing: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Those that nobody sets aside with a pose of their own; none of a match that failed, for at that pose the same is asked again."""
+    failed = any(finding.code in FAILED for finding in refusing)
+    return () if failed else tuple(finding for finding in refusing if finding.code in FINAL)
 
 
 def reason_of(refusing: Iterable[Finding]) -> str:

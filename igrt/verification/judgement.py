@@ -15,7 +15,7 @@ from igrt.verification.anatomy import changed_anatomy
 from igrt.verification.case import Case
 from igrt.verification.checks import FactCheck, Findings, ProposalCheck, check_facts, check_proposal, checked_words
 from igrt.verification.correction import Proposal, covariance_in_fixed, propose
-from igrt.verification.evidence_rules import evidence_words, may_be_set_aside
+from igrt.verification.evidence_rules import evidence_words, final_of
 from igrt.verification.findings import Override
 from igrt.verification.marker_rules import MarkersAnswer
 from igrt.verification.matching import Matched, judge_match, judge_target, match_record, target_record
@@ -85,7 +85,7 @@ def _judge_evidence(matched: Matched, known: Judgement, case: Case) -> Judgement
         findings, refusing = judge_match(matched, tables.evidence)
         findings += changed_anatomy(match, case.plan, tables.evidence.region_residual_mm)
         by_hand = matched.automatic is not None
-        override = Override.MANUAL_POSE if may_be_set_aside(refusing) and not by_hand else Override.NONE
+        override = Override.MANUAL_POSE if not final_of(refusing) and not by_hand else Override.NONE
     judged = replace(
         known, findings=known.findings + findings, checked=known.checked + words, record=match_record(matched, tables.evidence, None)
     )

@@ -9,7 +9,7 @@ from igrt.registration.match import Evidence
 from igrt.registration.options import Clipbox, Freedom, MatchOptions, Mode
 from igrt.registration.projection import RadiographMatch, ViewEvidence
 from igrt.verification.codes import CODES
-from igrt.verification.evidence_rules import FINAL, RULES, evidence_words, judge_evidence, may_be_set_aside, reason_of
+from igrt.verification.evidence_rules import FINAL, RULES, evidence_words, final_of, judge_evidence, reason_of
 from igrt.verification.findings import Level
 from igrt.verification.protocol import load_protocol
 from tests.answer_cases import make_daily, make_match, make_plan
@@ -116,8 +116,16 @@ def test_identity_mirror_and_size_are_never_set_aside_and_the_rest_is(field, key
     limit = getattr(TABLE, key)
     findings = judged(**{field: value_of(field, limit + outside * 1.0)})
     assert findings
-    assert may_be_set_aside(findings) is (findings[0].code not in NEVER_SET_ASIDE)
+    assert bool(final_of(findings)) is (findings[0].code in NEVER_SET_ASIDE)
     assert FINAL == NEVER_SET_ASIDE
+
+
+@pytest.mark.parametrize("failed", [{"similarity": 0.2}, {"second_start_difference_mm": 80.0}, {"converged": False}])
+def test_a_match_that_failed_says_nothing_of_the_patient(failed):
+    """The right patient, found at the wrong place, is no other patient: a pose set by hand is asked the same anew, and then finally."""
+    assert final_of(judged(identity=0.1))
+    assert final_of(judged(identity=0.1, overlap=0.3))
+    assert final_of(judged(identity=0.1, **failed)) == ()
 
 
 def test_the_reason_says_first_what_can_be_seen_and_the_measures_in_one_sentence():
