@@ -75,13 +75,13 @@ def another_vertebra(match: Match, measure: str) -> str:
 
 
 def stretched(match: Match, measure: str) -> str:
-    """The image differs in size from the plan."""
+    """The image differs in size from the plan: by no less than the measure, which leaves out what may be error or bending."""
     share = f"{100 * match.evidence.stretch:.{0 if match.evidence.stretch >= 0.02 else 1}f} %"
     stretch = stretch_of(match.regions)
     if stretch is None:
-        return f"The image and the plan differ in size by {share}: the spacing of one may be wrong (stretch {measure})."
+        return f"The image and the plan differ in size by at least {share}: the spacing of one may be wrong (stretch {measure})."
     along, cause = _ALONG[stretch.axis]
-    return f"The image is {share} {'larger' if stretch.share > 0 else 'smaller'} than the plan {along}: {cause}."
+    return f"The image is at least {share} {'larger' if stretch.share > 0 else 'smaller'} than the plan {along}: {cause}."
 
 
 def not_rigid(match: Match, measure: str) -> str:

@@ -93,10 +93,10 @@ def test_a_mirrored_image_is_called_one(margin, words):
 @pytest.mark.parametrize(
     ("strain", "words"),
     [
-        ((0.0, 0.0, 0.05), "The image is 5 % larger than the plan along the patient: its slice spacing may be wrong."),
-        ((0.0, 0.0, -0.05), "The image is 5 % smaller than the plan along the patient: its slice spacing may be wrong."),
-        ((0.05, 0.0, 0.01), "The image is 5 % larger than the plan from left to right: its pixel spacing may be wrong."),
-        ((0.0, -0.05, 0.0), "The image is 5 % smaller than the plan from front to back: its pixel spacing may be wrong."),
+        ((0.0, 0.0, 0.05), "The image is at least 5 % larger than the plan along the patient: its slice spacing may be wrong."),
+        ((0.0, 0.0, -0.05), "The image is at least 5 % smaller than the plan along the patient: its slice spacing may be wrong."),
+        ((0.05, 0.0, 0.01), "The image is at least 5 % larger than the plan from left to right: its pixel spacing may be wrong."),
+        ((0.0, -0.05, 0.0), "The image is at least 5 % smaller than the plan from front to back: its pixel spacing may be wrong."),
     ],
 )
 def test_a_wrong_size_is_told_with_its_direction(strain, words):
@@ -114,7 +114,7 @@ def test_regions_that_determine_no_stretch_give_none(places):
     regions = tuple(region for region in strained(np.diag([0.0, 0.0, 0.05])) if region.centre_mm[2] > 0)[:places]
     assert stretch_of(regions) is None
     said = stretched(match(regions=regions, stretch=0.05), "0.05, at most 0.02")
-    assert said == "The image and the plan differ in size by 5 %: the spacing of one may be wrong (stretch 0.05, at most 0.02)."
+    assert said == "The image and the plan differ in size by at least 5 %: the spacing of one may be wrong (stretch 0.05, at most 0.02)."
 
 
 TURN = np.array([[0.0, -0.06, 0.0], [0.06, 0.0, 0.03], [0.0, -0.03, 0.0]])
