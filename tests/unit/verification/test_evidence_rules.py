@@ -148,6 +148,11 @@ def test_the_reason_says_first_what_can_be_seen_and_the_measures_in_one_sentence
     )
 
 
+def test_a_count_of_999_was_measured():
+    table = msgspec.structs.replace(TABLE, samples_min=500)
+    assert judge_evidence(make_match(PLAN, DAILY, samples=999), table) == ()
+
+
 def test_a_negative_standard_deviation_refuses():
     assert [finding.code for finding in judged(translation_sd_mm=(0.1, -0.1, 0.1))] == ["evidence_translation_sd"]
 
