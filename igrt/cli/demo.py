@@ -99,11 +99,10 @@ def _tell(out: Console, played: Played) -> None:
     from rich.text import Text
 
     from igrt.cli.terminal import LEVEL_STYLES, STYLES, print_line
-    from igrt.reports.words import VERDICTS, correction_words, remedy
-    from igrt.verification.findings import Verdict
+    from igrt.reports.words import correction_words, remedy, verdict_words
 
     answer = played.heard.answer
-    word, sentence = VERDICTS[Verdict(answer["verdict"])]
+    word, sentence = verdict_words(answer)
     out.print(Text.assemble((f" {word.upper()} ", STYLES[answer["verdict"]]), f" {sentence}"))
     moves = ("none",) if answer["correction"] is None else correction_words(answer["correction"])
     for index, words in enumerate(moves):

@@ -59,13 +59,11 @@ def print_answer(answer: Mapping[str, Any], *, report: str | None = None) -> Non
     """The answer (docs/json.md) for reading: verdict, correction in words, residuals, findings, evidence, what it rests on."""
     from rich.text import Text
 
-    from igrt.reports.words import ONE_RADIOGRAPH, VERDICTS
-    from igrt.verification.findings import Outcome, Verdict
+    from igrt.reports.words import verdict_words
+    from igrt.verification.findings import Outcome
 
     out = console()
-    word, sentence = VERDICTS[Verdict(answer["verdict"])]
-    if answer["outcome"] == Outcome.PARTIAL:
-        sentence = ONE_RADIOGRAPH
+    word, sentence = verdict_words(answer)
     out.print(Text.assemble((f" {word.upper()} ", STYLES[answer["verdict"]]), f" {sentence}"))
     if answer["correction"] is None and answer["outcome"] != Outcome.PARTIAL:
         out.print(answer["reason"])

@@ -18,7 +18,7 @@ NOT_KNOWN = 999.0  # no difference (mm) or stretch: worse than any that a match 
 
 def measured(value: float) -> bool:
     """Whether a measure of the evidence was taken at all: a rule that asks where it was not would refuse."""
-    return value not in (NOT_SCORED, NOT_KNOWN)
+    return isinstance(value, int) or value not in (NOT_SCORED, NOT_KNOWN)  # a count may be 999
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from igrt.images.radiographs import Radiographs
 from igrt.images.records import Daily, Plan
 from igrt.reports.hypotheses import score_rows
 from igrt.reports.pictures import Gallery
-from igrt.reports.words import AXES, ONE_RADIOGRAPH, STILL, VERDICTS, direction, figure, in_plane_words, measures, remedy
+from igrt.reports.words import AXES, STILL, direction, evidence_heading, figure, in_plane_words, measures, remedy, verdict_words
 from igrt.verification.findings import Level, Outcome, Verdict
 
 Entry = tuple[str, str | None]
@@ -23,8 +23,7 @@ def context(answer: Mapping[str, Any], *, plan: Plan, daily: Daily | Radiographs
     """The template's values; `answer` is the object of docs/json.md."""
     verdict = Verdict(answer["verdict"])
     partial = answer["outcome"] == Outcome.PARTIAL
-    word, sentence = VERDICTS[verdict]
-    sentence = ONE_RADIOGRAPH if partial else sentence
+    word, sentence = verdict_words(answer)
     return {
         "verdict": {"name": verdict.value, "word": word, "sentence": sentence},
         "reasons": _reasons(answer),
@@ -45,6 +44,7 @@ def context(answer: Mapping[str, Any], *, plan: Plan, daily: Daily | Radiographs
         "drawn": _drawn(pictures),
         "residuals": _residuals(answer["residuals_mm"]),
         "evidence": measures(answer) or None,
+        "evidence_heading": evidence_heading(answer),
         "scores": score_rows(answer),
         "checked": answer["checked"],
         "second_solver": answer.get("second_solver"),

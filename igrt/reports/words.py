@@ -8,7 +8,7 @@ from typing import Any
 from igrt.geometry.words import AXES as DIRECTIONS
 from igrt.geometry.words import axis_words
 from igrt.verification.codes import CODES
-from igrt.verification.findings import Level, Verdict
+from igrt.verification.findings import Level, Outcome, Verdict
 
 VERDICTS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.PROCEED: ("Proceed", "The match is accepted and everything that was judged is within tolerance."),
@@ -18,6 +18,9 @@ VERDICTS: Mapping[Verdict, tuple[str, str]] = {
 }
 
 ONE_RADIOGRAPH = "One radiograph does not show the depth, so there is no correction."
+NOT_MATCHED = "The images were not matched, so there is no correction."
+REFUSED_OTHERWISE = "Nothing speaks against the match itself, but there is no correction."
+NOT_BORNE_OUT = "There is a correction, but the evidence does not bear it out; the findings say what it lacks."
 
 # Key of `correction`, heading, axis in geometry's table of words, unit.
 AXES = (
@@ -38,6 +41,30 @@ def figure(value: float, digits: int = 1, sign: bool = False) -> str:
     if rounded < 0:
         return "−" + text
     return "+" + text if sign and rounded > 0 else text
+
+
+def borne_out(answer: Mapping[str, Any]) -> bool:
+    """Whether no finding stops for what the match itself lacks, of the images or of implanted markers."""
+    grave = [finding["code"] for finding in answer["findings"] if finding["level"] == Level.STOP]
+    return not any(code.startswith(("evidence_", "markers_")) for code in grave)
+
+
+def verdict_words(answer: Mapping[str, Any]) -> tuple[str, str]:
+    """The verdict of an answer and what it means there."""
+    verdict = Verdict(answer["verdict"])
+    word, sentence = VERDICTS[verdict]
+    if answer["outcome"] == Outcome.PARTIAL:
+        return word, ONE_RADIOGRAPH
+    if verdict is Verdict.REFUSED and borne_out(answer):
+        return word, NOT_MATCHED if answer["evidence"] is None else REFUSED_OTHERWISE
+    return word, NOT_BORNE_OUT if verdict is Verdict.STOP and not borne_out(answer) else sentence
+
+
+def evidence_heading(answer: Mapping[str, Any]) -> str:
+    """What the measures of an answer are evidence of."""
+    if borne_out(answer):
+        return "Evidence that the match is right"
+    return f"Evidence that the {'match is not to be believed' if answer['outcome'] == Outcome.REFUSED else 'pose is not borne out'}"
 
 
 def remedy(finding: Mapping[str, Any]) -> str:

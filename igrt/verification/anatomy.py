@@ -9,6 +9,7 @@ from igrt.images.records import Plan, Structure, StructureKind
 from igrt.registration.match import Match, RegionResidual, measured
 from igrt.registration.projection import RadiographMatch
 from igrt.verification.codes import found
+from igrt.verification.evidence_sentences import off_as_one
 from igrt.verification.findings import Finding
 from igrt.verification.tolerance import Tolerance
 
@@ -32,10 +33,13 @@ def changed_anatomy(match: Match, plan: Plan, tolerance: Tolerance) -> tuple[Fin
     if exceeded is None or not np.isfinite(disagreement_mm):
         return ()
     level, limit = exceeded
-    part = farthest(match.regions)
-    moved_mm = float(np.linalg.norm(part.displacement_mm))
-    where = f"{place_words(part.centre_mm, plan)} lies {moved_mm:.1f} mm"
-    sentence = f"The anatomy {where} from where the rest has it: posture or anatomy has changed."
+    together_mm = off_as_one(match.regions)
+    if together_mm is not None:
+        sentence = f"All of the anatomy lies {together_mm:.1f} mm from where this pose has it, and keeps its shape: the pose is off."
+    else:
+        part = farthest(match.regions)
+        where = f"{place_words(part.centre_mm, plan)} lies {float(np.linalg.norm(part.displacement_mm)):.1f} mm"
+        sentence = f"The anatomy {where} from where the rest has it: posture or anatomy has changed."
     return (found("anatomy_changed", sentence, level=level, value=disagreement_mm, limit=limit, unit="mm"),)
 
 

@@ -16,10 +16,11 @@ from igrt.verification.evidence_rules import reason_of
 from igrt.verification.findings import OVERRIDE_WORDS, Outcome
 from igrt.verification.judgement import Judgement
 from igrt.verification.radiograph_rules import RadiographsAnswer, radiographs_answer
-from igrt.verification.record import CONE_BEAM, RADIOGRAPHS, Answer
+from igrt.verification.record import CONE_BEAM, MARKERS, RADIOGRAPHS, Answer
 from igrt.verification.verdict import verdict
 
 BELIEVED = "The match holds against every evidence rule."
+BY_MARKERS = "The match of the markers holds against every rule of theirs."
 BY_HAND = "The pose was set by hand; the findings say what it lacks."
 ONE_RADIOGRAPH = "One radiograph does not show the depth."
 
@@ -71,6 +72,8 @@ def _reason(judgement: Judgement) -> str:
         return f"{reason_of(judgement.refusing)} {OVERRIDE_WORDS[judgement.override]}"
     if judgement.partial:
         return ONE_RADIOGRAPH
+    if judgement.record.mode == MARKERS:
+        return BY_MARKERS
     return BY_HAND if judgement.record.manual else BELIEVED
 
 

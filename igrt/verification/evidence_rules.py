@@ -214,8 +214,9 @@ def judge_evidence(match: Match, table: EvidenceTable) -> tuple[Finding, ...]:
         unbelievable.append(found("evidence_not_finite", sentence, level=Level.STOP))
     if not evidence.converged:
         unbelievable.append(found("evidence_not_converged", "The registration did not settle on a pose.", level=Level.STOP))
-    if match.whole_similarity is not None and not match.whole_similarity >= WHOLE_SIMILARITY_MIN:
-        unbelievable.append(_another_body(match.whole_similarity))
+    whole = match.whole_similarity
+    if _asks_for_the_whole(match) and not (whole is not None and whole >= WHOLE_SIMILARITY_MIN):
+        unbelievable.append(_another_body(match))
     rules = [rule for rule in RULES if rule.applies(match)]
     return (*(rule.finding(match, table) for rule in rules if not rule.holds(evidence, table)), *unbelievable)
 
@@ -237,15 +238,26 @@ def reason_of(refusing: Iterable[Finding]) -> str:
 def evidence_words(match: Match, table: EvidenceTable) -> tuple[str, ...]:
     """Each rule with what was measured and its limit, for the list of what was checked."""
     words = [rule.words(match.evidence, table) for rule in RULES if rule.applies(match)]
-    if match.whole_similarity is not None:
-        words.append(f"similarity of the whole body {figure(match.whole_similarity)} (at least {figure(WHOLE_SIMILARITY_MIN)})")
+    if _asks_for_the_whole(match):
+        words.append(_whole_words(match))
     return (*words, f"converged: {'yes' if match.evidence.converged else 'no'}", f"limits set by: {table.derived_by}")
 
 
-def _another_body(similarity: float) -> Finding:
-    finite = math.isfinite(similarity)
-    sentence = f"{UNBELIEVABLE}similarity of the whole body {figure(similarity)} (at least {figure(WHOLE_SIMILARITY_MIN)})."
-    return found("evidence_whole", sentence, level=Level.STOP, value=similarity if finite else None, limit=WHOLE_SIMILARITY_MIN)
+def _asks_for_the_whole(match: Match) -> bool:
+    return match.options.restricted or match.whole_similarity is not None
+
+
+def _whole_words(match: Match) -> str:
+    similarity = match.whole_similarity
+    said = "could not be measured" if similarity is None else figure(similarity)
+    return f"similarity of the whole body {said} (at least {figure(WHOLE_SIMILARITY_MIN)})"
+
+
+def _another_body(match: Match) -> Finding:
+    similarity = match.whole_similarity
+    known = similarity is not None and math.isfinite(similarity)
+    sentence = f"{UNBELIEVABLE}{_whole_words(match)}."
+    return found("evidence_whole", sentence, level=Level.STOP, value=similarity if known else None, limit=WHOLE_SIMILARITY_MIN)
 
 
 def _numbers(evidence: Evidence) -> list[tuple[str, tuple[float, ...]]]:

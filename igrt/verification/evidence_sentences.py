@@ -26,6 +26,9 @@ _ALONG = (
 )
 FITS = 0.5  # a score of the bones below which nothing that was tried fits: right images have 0.8 and more
 FEWEST_REGIONS = 4  # that determine how an anatomy is stretched: twelve numbers of an affine map
+# Of the squared displacements of parts: what one motion of the whole may leave where they lie off together. Poses 3 to 5 mm or 3 degrees
+# off leave up to 0.09; an anatomy whose halves bend against each other leaves 0.125 at least.
+AS_ONE = 0.1
 
 
 class Stretch(NamedTuple):
@@ -72,22 +75,26 @@ def another_vertebra(match: Match, measure: str) -> str:
 
 
 def stretched(match: Match, measure: str) -> str:
-    """The image differs in size from the plan."""
+    """The image differs in size from the plan: by no less than the measure, which leaves out what may be error or bending."""
     share = f"{100 * match.evidence.stretch:.{0 if match.evidence.stretch >= 0.02 else 1}f} %"
     stretch = stretch_of(match.regions)
     if stretch is None:
-        return f"The image and the plan differ in size by {share}: the spacing of one may be wrong (stretch {measure})."
+        return f"The image and the plan differ in size by at least {share}: the spacing of one may be wrong (stretch {measure})."
     along, cause = _ALONG[stretch.axis]
-    return f"The image is {share} {'larger' if stretch.share > 0 else 'smaller'} than the plan {along}: {cause}."
+    return f"The image is at least {share} {'larger' if stretch.share > 0 else 'smaller'} than the plan {along}: {cause}."
 
 
-def not_rigid(_match: Match, measure: str) -> str:
-    """Regions disagree too much for any one correction."""
+def not_rigid(match: Match, measure: str) -> str:
+    """Regions lie too far off: as one, or too differently for any one correction."""
+    if off_as_one(match.regions) is not None:
+        return f"All parts of the anatomy lie off together: they are not where this pose has them ({measure})."
     return f"No one correction fits all parts of the anatomy, so posture or anatomy has changed (they disagree by {measure})."
 
 
-def target_elsewhere(_match: Match, measure: str) -> str:
-    """The part at the isocentre disagrees with the rest."""
+def target_elsewhere(match: Match, measure: str) -> str:
+    """The part at the isocentre lies elsewhere: with the rest, or by itself."""
+    if off_as_one(match.regions) is not None:
+        return f"What lies at the isocentre is not where this pose has it, and neither is the rest of the anatomy ({measure})."
     return f"What lies at the isocentre has moved by itself: matched alone, it is not where the rest of the anatomy has it ({measure})."
 
 
@@ -121,3 +128,24 @@ def stretch_of(regions: tuple[RegionResidual, ...]) -> Stretch | None:
     values, vectors = np.linalg.eigh(strain)
     worst = int(np.argmax(np.abs(values)))
     return Stretch(float(values[worst]), int(np.argmax(np.abs(vectors[:, worst]))))
+
+
+def off_as_one(regions: tuple[RegionResidual, ...]) -> float | None:
+    """How far (mm, root mean square) all parts lie off together, where one motion of the whole explains most of it; None where none does.
+
+    So they do at a pose that is wrong by itself, such as one set by hand.
+    """
+    if len(regions) < FEWEST_REGIONS:
+        return None
+    places: NDArray[np.float64] = np.array([region.centre_mm for region in regions])
+    moved: NDArray[np.float64] = np.array([region.displacement_mm for region in regions])
+    weights = np.repeat(1 / np.maximum([region.sd_mm for region in regions], 0.1), 3)
+    arms = places - places.mean(axis=0)
+    turns = np.stack([np.cross(axis, arms) for axis in np.eye(3)], axis=-1)  # (n, 3, 3): what a turn about each axis moves
+    design = np.concatenate([np.tile(np.eye(3), (len(regions), 1, 1)), turns], axis=-1).reshape(-1, 6) * weights[:, None]
+    wanted = moved.ravel() * weights
+    fitted, _, rank, _ = np.linalg.lstsq(design, wanted, rcond=None)
+    left, whole = float(((wanted - design @ fitted) ** 2).sum()), float((wanted**2).sum())
+    if rank < design.shape[1] or not left < AS_ONE * whole:
+        return None
+    return float(np.sqrt((moved**2).sum(axis=1).mean()))

@@ -19,7 +19,7 @@ from igrt.registration.preparation import PreparedDaily, PreparedPlan, prepare_d
 from igrt.registration.rigid import match_at, match_near, match_rigid
 from igrt.verification.codes import found
 from igrt.verification.correction import whole_angle_deg
-from igrt.verification.evidence_rules import FINAL, judge_evidence, reason_of
+from igrt.verification.evidence_rules import FINAL, final_of, judge_evidence, reason_of
 from igrt.verification.evidence_table import EvidenceTable
 from igrt.verification.findings import Finding, Level
 from igrt.verification.protocol import TargetPositionTable
@@ -88,7 +88,8 @@ def judge_match(matched: Matched, table: EvidenceTable) -> tuple[tuple[Finding, 
     """Findings about the match, and those of them that refuse it.
 
     What an automatic match lacks refuses it. A pose set by hand is accepted, for someone answers for it, but never better than its
-    evidence: what it lacks is a finding of level stop. What nobody may set aside refuses it too.
+    evidence: what it lacks is a finding of level stop. What nobody may set aside refuses it too, there or where the automatic match
+    ended: of limits that were missed by little, some pose nearby would hold.
     """
     unbelievable = judge_evidence(matched.match, table)
     if matched.automatic is None:
@@ -101,7 +102,9 @@ def judge_match(matched: Matched, table: EvidenceTable) -> tuple[tuple[Finding, 
     )
     by_hand = found("match_manual", sentence, level=Level.WARN, value=record.difference_mm, unit="mm")
     final = tuple(finding for finding in unbelievable if finding.code in FINAL)
-    return (by_hand, *_restricted(matched.match), *unbelievable), final
+    known = {finding.code for finding in final}
+    stays = tuple(finding for finding in final_of(judge_evidence(matched.automatic, table)) if finding.code not in known)
+    return (by_hand, *_restricted(matched.match), *unbelievable, *stays), final + stays
 
 
 def _restricted(match: Match) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ from igrt.registration.match import Match
 from igrt.registration.projection import RadiographMatch
 from igrt.verification.case import Case
 from igrt.verification.checks import Findings
-from igrt.verification.evidence_rules import final_of, judge_evidence
+from igrt.verification.evidence_rules import FINAL, final_of, judge_evidence
 from igrt.verification.evidence_table import EvidenceTable
 from igrt.verification.findings import Override
 from igrt.verification.judgement import Judgement, judge, judge_proposal
@@ -31,8 +31,10 @@ def judge_resting(case: Case, matched: Matched, known: Judgement, markers: Marke
         judgement = judge(case, matched, known)
         return replace(judgement, checked=judgement.checked + seen.words), matched.match
     known = replace(known, checked=known.checked + seen.words, record=MatchRecord(mode=MARKERS, region=MARKERS))
-    if refusing := final_of(lacks):  # nor do markers set that aside
-        return replace(known, findings=known.findings + refusing).refused(refusing, Override.NONE), markers.match
+    # Nor do markers set that aside, not even where the anatomy's match failed: at their pose nobody asks anew whose image it is.
+    if refusing := tuple(finding for finding in lacks if finding.code in FINAL):
+        way = Override.NONE if final_of(lacks) else Override.MANUAL_POSE
+        return replace(known, findings=known.findings + refusing).refused(refusing, way), markers.match
     if seen.refusing or markers.match is None:
         by_hand = Override.NONE if isinstance(case.daily, Radiographs) else Override.MANUAL_POSE
         return known.refused(seen.refusing, by_hand), markers.match

@@ -89,6 +89,7 @@ def test_the_correction_rests_on_the_markers_and_the_anatomy_lies_beside(plan, t
     assert answer.outcome is Outcome.ACCEPTED, answer.reason
     assert answer.modality == modality
     assert answer.match.mode == "markers"
+    assert answer.reason == "The match of the markers holds against every rule of theirs."  # what is believed of the anatomy is beside it
     here = ISOCENTRE_MM + PLACES_MM
     where = POSE.inverse().apply(here + ORGAN)
     np.testing.assert_allclose(answer.plan_from_daily.apply(where), here, atol=1.0)

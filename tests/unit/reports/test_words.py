@@ -1,6 +1,20 @@
 import pytest
 
-from igrt.reports.words import VERDICTS, correction_words, direction, evidence_rows, figure, in_plane_words, remedy
+from igrt.reports.words import (
+    NOT_BORNE_OUT,
+    NOT_MATCHED,
+    ONE_RADIOGRAPH,
+    REFUSED_OTHERWISE,
+    VERDICTS,
+    correction_words,
+    direction,
+    evidence_heading,
+    evidence_rows,
+    figure,
+    in_plane_words,
+    remedy,
+    verdict_words,
+)
 from igrt.verification.codes import CODES
 from igrt.verification.findings import Verdict
 
@@ -50,3 +64,27 @@ def test_what_one_radiograph_measures_stands_with_its_uncertainty():
     assert words.startswith("across +3.0 ± 0.20 mm, along −4.0 ± 0.40 mm, turn +1.0 ± 0.10° (motion to make, receptor axes")
     assert words.endswith("depth N/A")
     assert in_plane_words({"in_plane": None}) == in_plane_words(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "stops", "sentence", "heading"),
+    [
+        ("accepted", "proceed", [], VERDICTS[Verdict.PROCEED][1], "Evidence that the match is right"),
+        ("accepted", "stop", ["residual_target"], VERDICTS[Verdict.STOP][1], "Evidence that the match is right"),
+        ("accepted", "stop", ["residual_target", "evidence_vertebra"], NOT_BORNE_OUT, "Evidence that the pose is not borne out"),
+        ("accepted", "stop", ["markers_anatomy_unknown"], NOT_BORNE_OUT, "Evidence that the pose is not borne out"),
+        ("refused", "refused", ["evidence_swap"], VERDICTS[Verdict.REFUSED][1], "Evidence that the match is not to be believed"),
+        ("refused", "refused", ["resetup_translation"], REFUSED_OTHERWISE, "Evidence that the match is right"),
+        ("partial", "stop", [], ONE_RADIOGRAPH, "Evidence that the match is right"),
+    ],
+)
+def test_what_the_match_lacks_is_not_called_a_tolerance_nor_the_other_way_round(outcome, verdict, stops, sentence, heading):
+    findings = [{"code": code, "level": "stop"} for code in stops] + [{"code": "evidence_later", "level": "inform"}]
+    answer = {"outcome": outcome, "verdict": verdict, "findings": findings, "evidence": {}}
+    assert verdict_words(answer) == (VERDICTS[Verdict(verdict)][0], sentence)
+    assert evidence_heading(answer) == heading
+
+
+def test_what_was_refused_before_the_match_is_not_a_match_that_cannot_be_believed():
+    answer = {"outcome": "refused", "verdict": "refused", "findings": [{"code": "patient_mismatch", "level": "stop"}], "evidence": None}
+    assert verdict_words(answer) == ("Refused", NOT_MATCHED)

@@ -70,3 +70,10 @@ def test_the_farthest_part_is_the_one_that_is_surely_elsewhere():
 def test_without_a_structure_nearby_the_side_is_named(offset, words):
     plan = make_plan([box("Body", "EXTERNAL", ISOCENTRE_MM, 90.0), box("PTV", "PTV", ISOCENTRE_MM, 30.0)])
     assert place_words(tuple((ISOCENTRE_MM + np.array(offset)).tolist()), plan) == words
+
+
+def test_where_all_lies_off_together_no_part_is_blamed():
+    places = [(x, y, z) for x in (-60, 60) for y in (-40, 40) for z in (-80, 80)]
+    (finding,) = changed(6.0, [region(place, (0.0, 3.6, -4.8)) for place in places])
+    assert finding.level is Level.STOP
+    assert finding.sentence == "All of the anatomy lies 6.0 mm from where this pose has it, and keeps its shape: the pose is off."

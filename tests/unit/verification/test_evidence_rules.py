@@ -98,10 +98,21 @@ def test_what_was_not_measured_refuses_where_it_is_asked(field):
     ids=["bone", "region", "translations"],
 )
 def test_a_part_of_the_anatomy_or_the_motions_is_asked_what_it_can_answer(field, options):
-    match = dataclasses.replace(make_match(PLAN, DAILY, **{field: getattr(UNMEASURED, field)}), options=options)
+    made = make_match(PLAN, DAILY, **{field: getattr(UNMEASURED, field)})
+    match = dataclasses.replace(made, options=options, whole_similarity=0.7 if options.restricted else None)
     assert bool(judge_evidence(match, TABLE)) is (field not in OF_ALL)
     words = evidence_words(match, TABLE)
     assert any("could not be measured" in said for said in words) is (field not in OF_ALL)
+
+
+@pytest.mark.parametrize("options", [MatchOptions(mode=Mode.BONE), MatchOptions(region=Clipbox((0, 0, 0), (9, 9, 9)))])
+def test_a_part_of_the_anatomy_is_not_believed_without_the_likeness_of_the_whole(options):
+    match = dataclasses.replace(make_match(PLAN, DAILY), options=options)
+    (finding,) = judge_evidence(match, TABLE)
+    assert (finding.code, finding.value) == ("evidence_whole", None)
+    assert finding.sentence == "The match cannot be believed: similarity of the whole body could not be measured (at least 0.4)."
+    assert "similarity of the whole body could not be measured (at least 0.4)" in evidence_words(match, TABLE)
+    assert judge_evidence(dataclasses.replace(match, whole_similarity=0.4), TABLE) == ()
 
 
 def test_radiographs_are_asked_none_of_what_needs_a_volume():
@@ -135,6 +146,11 @@ def test_the_reason_says_first_what_can_be_seen_and_the_measures_in_one_sentence
         f"overlap of the daily anatomy with the planning CT 0.3 (at least {TABLE.overlap_min:.3g}); "
         f"similarity of the images 0.2 (at least {TABLE.similarity_min:.3g})."
     )
+
+
+def test_a_count_of_999_was_measured():
+    table = msgspec.structs.replace(TABLE, samples_min=500)
+    assert judge_evidence(make_match(PLAN, DAILY, samples=999), table) == ()
 
 
 def test_a_negative_standard_deviation_refuses():

@@ -8,7 +8,15 @@ import pytest
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.match import Hypothesis, RegionResidual
 from igrt.verification.evidence_rules import judge_evidence
-from igrt.verification.evidence_sentences import another_vertebra, mirrored, stretch_of, stretched
+from igrt.verification.evidence_sentences import (
+    another_vertebra,
+    mirrored,
+    not_rigid,
+    off_as_one,
+    stretch_of,
+    stretched,
+    target_elsewhere,
+)
 from igrt.verification.protocol import load_protocol
 from tests.answer_cases import make_daily, make_match, make_plan
 
@@ -85,10 +93,10 @@ def test_a_mirrored_image_is_called_one(margin, words):
 @pytest.mark.parametrize(
     ("strain", "words"),
     [
-        ((0.0, 0.0, 0.05), "The image is 5 % larger than the plan along the patient: its slice spacing may be wrong."),
-        ((0.0, 0.0, -0.05), "The image is 5 % smaller than the plan along the patient: its slice spacing may be wrong."),
-        ((0.05, 0.0, 0.01), "The image is 5 % larger than the plan from left to right: its pixel spacing may be wrong."),
-        ((0.0, -0.05, 0.0), "The image is 5 % smaller than the plan from front to back: its pixel spacing may be wrong."),
+        ((0.0, 0.0, 0.05), "The image is at least 5 % larger than the plan along the patient: its slice spacing may be wrong."),
+        ((0.0, 0.0, -0.05), "The image is at least 5 % smaller than the plan along the patient: its slice spacing may be wrong."),
+        ((0.05, 0.0, 0.01), "The image is at least 5 % larger than the plan from left to right: its pixel spacing may be wrong."),
+        ((0.0, -0.05, 0.0), "The image is at least 5 % smaller than the plan from front to back: its pixel spacing may be wrong."),
     ],
 )
 def test_a_wrong_size_is_told_with_its_direction(strain, words):
@@ -106,4 +114,36 @@ def test_regions_that_determine_no_stretch_give_none(places):
     regions = tuple(region for region in strained(np.diag([0.0, 0.0, 0.05])) if region.centre_mm[2] > 0)[:places]
     assert stretch_of(regions) is None
     said = stretched(match(regions=regions, stretch=0.05), "0.05, at most 0.02")
-    assert said == "The image and the plan differ in size by 5 %: the spacing of one may be wrong (stretch 0.05, at most 0.02)."
+    assert said == "The image and the plan differ in size by at least 5 %: the spacing of one may be wrong (stretch 0.05, at most 0.02)."
+
+
+TURN = np.array([[0.0, -0.06, 0.0], [0.06, 0.0, 0.03], [0.0, -0.03, 0.0]])
+
+
+def bent(places):
+    """The half towards the head turned about the patient's left-right axis by 0.1 rad, the rest in its place."""
+    return [(0.0, -0.1 * max(z, 0.0), 0.1 * y * (z > 0)) for _, y, z in places]
+
+
+@pytest.mark.parametrize(("turn", "shift"), [(0.0, (0.0, 6.0, -7.0)), (TURN, (0.0, 0.0, 0.0)), (TURN, (4.0, -2.0, 9.0))])
+def test_a_pose_that_is_off_is_not_called_a_changed_anatomy(turn, shift):
+    regions = strained(np.zeros((3, 3)), turn=turn, shift=shift)
+    sizes = [np.linalg.norm(region.displacement_mm) for region in regions]
+    assert off_as_one(tuple(regions)) == pytest.approx(np.sqrt(np.mean(np.square(sizes))))
+    assert not_rigid(match(regions=regions), "9 mm, at most 8 mm") == (
+        "All parts of the anatomy lie off together: they are not where this pose has them (9 mm, at most 8 mm)."
+    )
+    assert "neither is the rest of the anatomy" in target_elsewhere(match(regions=regions), "")
+
+
+def test_an_anatomy_that_bends_is_not_off_as_one():
+    places = [(x, y, z) for x in (-60.0, 60.0) for y in (-40.0, 40.0) for z in (-120.0, -80.0, -40.0, 40.0, 80.0, 120.0)]
+    regions = [RegionResidual(place, moved, (0.0, 0.0, 0.0), 0.2) for place, moved in zip(places, bent(places), strict=True)]
+    assert off_as_one(tuple(regions)) is None
+    assert not_rigid(match(regions=regions), "").startswith("No one correction fits all parts of the anatomy")
+    assert target_elsewhere(match(regions=regions), "").startswith("What lies at the isocentre has moved by itself")
+
+
+def test_parts_in_their_place_or_too_few_are_not_off():
+    assert off_as_one(tuple(strained(np.zeros((3, 3))))) is None
+    assert off_as_one(tuple(strained(np.zeros((3, 3)), shift=(5.0, 0.0, 0.0)))[:3]) is None

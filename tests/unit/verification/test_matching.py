@@ -70,10 +70,23 @@ def test_nobody_sets_aside_another_patient_side_or_size(evidence, code):
 
 
 def test_a_pose_set_by_hand_may_set_aside_what_the_automatic_match_lacks():
-    stranger = make_match(PLAN, DAILY, identity=0.1, vertebra_margin=-0.2)
-    assert judge_match(Matched(GOOD, ISOCENTRE_MM, automatic=stranger), TABLE)[1] == ()
+    failed = make_match(PLAN, DAILY, identity=0.1, similarity=0.2)
+    assert judge_match(Matched(GOOD, ISOCENTRE_MM, automatic=failed), TABLE)[1] == ()
     lacking = make_match(PLAN, DAILY, vertebra_margin=-0.2, region_residual_mm=20.0, swap_difference_mm=9.0, rival_margin=0.0)
     assert judge_match(Matched(lacking, ISOCENTRE_MM, automatic=lacking), TABLE)[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("evidence", "code"),
+    [({"identity": 0.84}, "evidence_identity"), ({"mirror_margin": 0.09}, "evidence_mirror"), ({"stretch": 0.031}, "evidence_stretch")],
+)
+def test_no_pose_nearby_sets_aside_what_the_refusal_says_that_none_does(evidence, code):
+    automatic = make_match(PLAN, DAILY, **evidence)
+    findings, refusing = judge_match(Matched(GOOD, ISOCENTRE_MM, automatic=automatic), TABLE)
+    assert codes(refusing) == [code]
+    assert findings.count(refusing[0]) == 1
+    there_too = make_match(PLAN, DAILY, **evidence)
+    assert codes(judge_match(Matched(there_too, ISOCENTRE_MM, automatic=automatic), TABLE)[1]) == [code]
 
 
 def test_after_a_refusal_the_reason_stays_with_the_manual_pose():
