@@ -56,6 +56,8 @@ def resume(case: Case, body: bytes, *, journal: Path) -> None:
     case.chain = last.chain if same_boot else _of_another_boot(last.chain)
     case.began = last.began if same_boot else dict.fromkeys(last.began, BEFORE_ANY_S)
     case.stream.alerts.update(last.alerts)
+    if last.plan is not None:  # what is told from here on is of this patient, also where the plan cannot be had any more
+        case.stream.patient_id, case.stream.plan_fingerprint = last.plan.patient_id, last.plan.fingerprint
     told_again(case)
     if not _plan_again(case, last):
         return

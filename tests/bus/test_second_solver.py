@@ -8,8 +8,10 @@ import pytest
 
 from igrt.bus import messages as m
 from igrt.bus.client import Client
+from igrt.engine.journal import read_rows
 from igrt.engine.record import FILE, SECOND
 from igrt.engine.replay import replay
+from igrt.engine.survey import survey
 from tests.bus.chain_cases import CHAIN_WORKER, COUCH, ROOT, WAIT_S, approve, claim, claimed, image, moved, propose, report, rules
 from tests.replay.library import rewrite
 
@@ -224,6 +226,9 @@ def test_a_restart_leaves_no_opinion(start_engine, engine, client, plan_file, vo
         assert said(other).sentence.endswith("the engine was started again.")
         assert other.snapshot().state == "proposed"
         assert alerts(other) == {"second_solver_silent"}
+    again.stop()
+    told = survey(read_rows(again.folder / FILE))
+    assert (set(told.images.values()), told.shared) == ({"P1"}, set())  # else an erasure would leave what names the image
 
 
 def test_switched_off_by_the_engine_nothing_is_said(start_engine, plan_file, volume):
