@@ -84,7 +84,7 @@ def _plan_again(case: Case, last: Kept) -> bool:
     try:
         case.use_plan(msgspec.structs.replace(last.plan, number=number), last.plan_request)
     except InputError as error:
-        case.drop_plan()
+        case.drop_plan(last.plan)
         case.stream.alert("plan_lost", sentence=str(error))
         return False
     case.supervisor.tell(PlanTask(number=number, request=last.plan_request))
