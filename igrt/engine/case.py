@@ -188,10 +188,17 @@ class Case:
         self.move(Trigger.IMAGE_BEGUN, d.image_id)
         self.tell_image()
 
-    def spool_again(self, image_id: str) -> Spool:
-        """The file of an image that an earlier run of the engine took in; OSError, MsgspecError or WireError where it is not as it was."""
+    def spool_again(self, image_id: str, *, whole: bool) -> Spool:
+        """The file of an image that an earlier run of the engine took in, `whole` by then or not.
+
+        OSError, MsgspecError or WireError where it is not as it was.
+        """
         description = msgspec.json.decode((self.folder / f"{image_id}.json").read_bytes(), type=Description)
-        return Spool(self.folder, description, reserve_bytes=0)
+        spool = Spool(self.folder, description, reserve_bytes=0)
+        if whole and spool.missing:
+            spool.close()
+            raise WireError("disk_failed", "slices that were on disk are missing or damaged")
+        return spool
 
     def angles(self, d: Description) -> TableAngles:
         """The table angles of an image of the plan in use; InputError where they are not known or contradict each other."""

@@ -95,7 +95,7 @@ def _image_again(case: Case) -> None:
     """Open the image and tell the worker what is on disk of it; what was acknowledged is not taken again."""
     assert case.session.image_id is not None
     try:
-        case.spool = case.spool_again(case.session.image_id)
+        case.spool = case.spool_again(case.session.image_id, whole=case.session.state is State.REGISTERING)
     except (OSError, msgspec.MsgspecError, WireError) as error:
         case.fail_image("disk_failed", f"it is no longer on disk as it was kept ({error}); look at the disk, then image again")
         return
