@@ -132,8 +132,8 @@ def _require_numbers(frame: m.RadiographFrame, name: str) -> None:
     given = frame.receptor_translation_mm
     if frame.sid_mm is not None and given is not None and not abs(frame.sad_mm - given[2] - frame.sid_mm) <= DISTANCE_AGREEMENT_MM:
         raise InputError(
-            f"{name} contradicts itself: sid_mm is {frame.sid_mm:g}, but sad_mm {frame.sad_mm:g} and z {given[2]:g} of receptor_translation_mm "
-            f"make it {frame.sad_mm - given[2]:g}; correct what is wrong"
+            f"{name} contradicts itself: sid_mm is {frame.sid_mm:g}, but sad_mm {frame.sad_mm:g} and z {given[2]:g} of "
+            f"receptor_translation_mm make it {frame.sad_mm - given[2]:g}; correct what is wrong"
         )
     if frame.rescale_slope == 0:
         raise InputError(f"{name}: rescale_slope is 0, which makes all pixels equal; give the slope of the stored values")

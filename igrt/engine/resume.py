@@ -87,6 +87,12 @@ def _plan_again(case: Case, last: Kept) -> bool:
         case.drop_plan(last.plan)
         case.stream.alert("plan_lost", sentence=str(error))
         return False
+    assert case.profile is not None
+    assert case.protocol is not None
+    if last.plan.calibration_sha256 not in (None, (case.profile.file.sha256, case.protocol.file.sha256)):
+        case.drop_plan()  # before anything is decided by files that are others now
+        case.stream.alert("plan_changed")
+        return False
     case.supervisor.tell(PlanTask(number=number, request=last.plan_request))
     return True
 
