@@ -13,7 +13,15 @@ from igrt.bus import messages as m
 from igrt.errors import InputError
 from igrt.geometry.motion import frozen_array
 from igrt.geometry.position import PatientPosition
-from igrt.images.radiographs import CollimatorEdges, PixelSense, Radiograph, Radiographs, StatedGeometry, voltage_notes
+from igrt.images.radiographs import (
+    DISTANCE_AGREEMENT_MM,
+    CollimatorEdges,
+    PixelSense,
+    Radiograph,
+    Radiographs,
+    StatedGeometry,
+    voltage_notes,
+)
 
 Stored = NDArray[np.uint16]
 MOST_STORED = 65535
@@ -121,6 +129,12 @@ def _require_numbers(frame: m.RadiographFrame, name: str) -> None:
         raise InputError(f"{name}: spacing_mm is {list(frame.spacing_mm)}; give two positive steps in mm")
     if frame.sid_mm is None and frame.receptor_translation_mm is None:
         raise InputError(f"{name} lacks both sid_mm and receptor_translation_mm; give one, for nothing can stand in for them")
+    given = frame.receptor_translation_mm
+    if frame.sid_mm is not None and given is not None and not abs(frame.sad_mm - given[2] - frame.sid_mm) <= DISTANCE_AGREEMENT_MM:
+        raise InputError(
+            f"{name} contradicts itself: sid_mm is {frame.sid_mm:g}, but sad_mm {frame.sad_mm:g} and z {given[2]:g} of "
+            f"receptor_translation_mm make it {frame.sad_mm - given[2]:g}; correct what is wrong"
+        )
     if frame.rescale_slope == 0:
         raise InputError(f"{name}: rescale_slope is 0, which makes all pixels equal; give the slope of the stored values")
     for jaw in frame.jaws:

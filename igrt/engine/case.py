@@ -35,6 +35,13 @@ from igrt.verification.protocol import Protocol, load_protocol
 from igrt.verification.table_angle import TableAngles
 
 MOST_BEGUN = 64
+MOVE_BROKEN_OFF = (
+    (State.CLAIMED, State.INTERRUPTED),
+    (State.MOVING, State.INTERRUPTED),
+    (State.MOVING, State.WITHDRAWN),
+)
+"""After these the couch stands where no image showed the patient."""
+MOVE_WAS_INTERRUPTED = "A verification image is required before the beam: the move was interrupted."
 OF_AN_IMAGE = (ImageTask, SlabTask, AnswerTask, PoseTask)
 _T = TypeVar("_T")
 
@@ -92,6 +99,8 @@ class Case:
             trigger=trigger.value,
             image_id=self.session.image_id,
         )
+        if (previous, self.session.state) in MOVE_BROKEN_OFF and not self.chain.verification:
+            self.chain = self.chain.with_(verification=[MOVE_WAS_INTERRUPTED])
         if self.session.state not in STANDING:
             second_ends(self, "the proposal no longer stands")
 
@@ -120,17 +129,29 @@ class Case:
         self.supervisor.forget(OF_AN_IMAGE)
         self.close_spool()
 
-    def drop_plan(self) -> None:
-        """No plan is in use any more."""
+    def drop_plan(self, plan: PlanReady | None = None) -> None:
+        """No plan is in use any more; `plan` is the one that an earlier run used, where it cannot be used again."""
         self.leave()
         self.supervisor.forget((PlanTask,))
         if self.session.state is State.IN_POSITION:
             self.move(Trigger.PUT_ASIDE)
         if self.session.state is not State.IDLE:
             self.move(Trigger.PLAN_DROPPED)
+        dropped = self.plan or plan
+        if dropped is not None:  # else it was dropped before, and what is owed with it
+            self.chain = self.chain.next_plan(owed_for=self._stands_for(dropped))
         self.plan = self.plan_request = self.profile = self.policy = self.protocol = None
-        self.chain = self.chain.next_image(rounds=0).with_(machine=None, seen=None, beam_held=False, verification=[])
         self.stream.patient_id = self.stream.plan_fingerprint = None
+
+    def plan_is_loaded(self, plan: PlanReady, request: m.LoadPlan) -> None:
+        """As `use_plan`, for a patient who may be another one than before."""
+        self.use_plan(plan, request)
+        self.chain = self.chain.of_patient(self._stands_for(plan))
+        self.move(Trigger.PLAN_LOADED)
+
+    def _stands_for(self, plan: PlanReady) -> str:
+        """For the patient of a plan: under the key of the tokens, for it outlives their session."""
+        return self.tokens.of(f"patient {plan.patient_id or plan.fingerprint}")
 
     def plan_fails(self, error: WireError) -> None:
         """The plan that was asked for cannot be had; who asked is told."""
@@ -167,10 +188,17 @@ class Case:
         self.move(Trigger.IMAGE_BEGUN, d.image_id)
         self.tell_image()
 
-    def spool_again(self, image_id: str) -> Spool:
-        """The file of an image that an earlier run of the engine took in; OSError, MsgspecError or WireError where it is not as it was."""
+    def spool_again(self, image_id: str, *, whole: bool) -> Spool:
+        """The file of an image that an earlier run of the engine took in, `whole` by then or not.
+
+        OSError, MsgspecError or WireError where it is not as it was.
+        """
         description = msgspec.json.decode((self.folder / f"{image_id}.json").read_bytes(), type=Description)
-        return Spool(self.folder, description, reserve_bytes=0)
+        spool = Spool(self.folder, description, reserve_bytes=0)
+        if whole and spool.missing:
+            spool.close()
+            raise WireError("disk_failed", "slices that were on disk are missing or damaged")
+        return spool
 
     def angles(self, d: Description) -> TableAngles:
         """The table angles of an image of the plan in use; InputError where they are not known or contradict each other."""

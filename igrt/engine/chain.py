@@ -28,7 +28,10 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """What an image showed: its number among those of the set-up, its correction (None: no whole pose), and the couch at its scan."""
+    """What an image showed: its number among those of the set-up, its correction (None: no whole pose), and the couch at its scan.
+
+    `since` counts the later images that showed no whole pose, so that this one is still what the next is held against.
+    """
 
     number: int
     image_id: str
@@ -37,13 +40,15 @@ class Seen(Struct, frozen=True, kw_only=True):
     reading: Reading | None
     table_angle_deg: float | None
     plan_isocentre_mm: list[float] | None
+    since: int = 0
 
 
 class Chain(Struct, frozen=True, kw_only=True):
     """Replaced whole at every change.
 
     `approved` is without its token; `seen` is the set-up's last image that was not refused, `beam_held` that the beam was broken off and
-    the couch has arrived nowhere since; `second` is the second solver's last word on the proposal.
+    the couch has arrived nowhere since; `second` is the second solver's last word on the proposal. While no plan is in use, `owed_for`
+    stands for the patient whose beam is held or waits for an image: it does so for them alone.
     """
 
     scan_start: Reading | None = None
@@ -57,6 +62,7 @@ class Chain(Struct, frozen=True, kw_only=True):
     seen: Seen | None = None
     beam_held: bool = False
     second: m.SecondSolver | None = None
+    owed_for: str | None = None
 
     def next_image(self, *, rounds: int) -> Chain:
         """For another image: what belonged to the last one goes.
@@ -64,8 +70,25 @@ class Chain(Struct, frozen=True, kw_only=True):
         The linac's word, a hold, a held beam, a verification image that is needed and what was seen stay.
         """
         return Chain(
-            machine=self.machine, hold=self.hold, verification=self.verification, rounds=rounds, seen=self.seen, beam_held=self.beam_held
+            machine=self.machine,
+            hold=self.hold,
+            verification=self.verification,
+            rounds=rounds,
+            seen=self.seen,
+            beam_held=self.beam_held,
+            owed_for=self.owed_for,
         )
+
+    def next_plan(self, *, owed_for: str) -> Chain:
+        """Without a plan: of what the beam waits for nothing goes, else a plan that is loaded anew would let it go on."""
+        owed = self.beam_held or self.verification
+        return self.next_image(rounds=0).with_(machine=None, seen=None, owed_for=owed_for if owed else None)
+
+    def of_patient(self, patient: str) -> Chain:
+        """With a plan of this patient: for another one nothing is owed."""
+        if self.owed_for in (None, patient):
+            return self.with_(owed_for=None)
+        return self.with_(owed_for=None, verification=[], beam_held=False)
 
     def with_(self, **changes: object) -> Chain:
         """With some of it changed."""

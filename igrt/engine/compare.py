@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from igrt.bus import messages as m
 from igrt.engine.chain import Reading, Seen
 from igrt.engine.release import AXES, correction_of, known_position
@@ -25,7 +27,7 @@ def seen(answer: dict[str, Any], *, image_id: str, after: Seen | None, reading: 
     """The image of this answer, after another or none."""
     correction = answer.get("correction")
     return Seen(
-        number=after.number + 1 if after else 1,
+        number=after.number + after.since + 1 if after else 1,
         image_id=image_id,
         modality=str(answer.get("modality", "image")),
         correction=correction if correction and all(axis in correction for axis in AXES) else None,
@@ -33,6 +35,13 @@ def seen(answer: dict[str, Any], *, image_id: str, after: Seen | None, reading: 
         table_angle_deg=answer.get("table_angle_deg"),
         plan_isocentre_mm=answer.get("plan_isocentre_mm"),
     )
+
+
+def to_compare_with(earlier: Seen | None, later: Seen) -> Seen:
+    """Of two images of a set-up, what a third is held against: the later, but for one that shows no whole pose after one that does."""
+    if earlier is None or earlier.correction is None or later.correction is not None:
+        return later
+    return msgspec.structs.replace(earlier, since=earlier.since + 1)
 
 
 def compared(earlier: Seen, later: Seen, *, couch: CouchModel, reference_mm: Point, limits: ImagesTable = LIMITS) -> tuple[Finding, ...]:

@@ -30,6 +30,7 @@ from igrt.verification.verification_image import Move, verification_image
 _SENT = (State.CLAIMED, State.MOVING)
 _ARRIVED = (State.IN_POSITION, State.DELIVERING)
 _BROKEN_OFF = (State.EXPIRED, State.WITHDRAWN, State.INTERRUPTED)
+_NO_PROPOSAL = (State.IDLE, State.READY, State.REFUSED, State.REJECTED, State.EXPIRED)
 _UNDECIDED = (State.ACQUIRING, State.REGISTERING, State.PROPOSED, State.APPROVED, State.WITHDRAWN, State.INTERRUPTED)
 
 
@@ -128,7 +129,7 @@ class LinacDesk:
         elif state in _UNDECIDED or (case.chain.beam_held and state is not State.IN_POSITION):
             case.stream.alert("beam_unexpected", state=state)
             case.hold(f"The beam is on while the session is {state}; it goes on after a fresh proposal alone.")
-        elif state in (State.IN_POSITION, State.READY, State.REFUSED, State.REJECTED, State.EXPIRED) and case.chain.verification:
+        elif state in (State.IN_POSITION, *_NO_PROPOSAL) and case.chain.verification:
             reasons = " ".join(case.chain.verification)
             case.stream.alert("verification_missing", reasons=reasons)
             case.hold(f"The beam is on without the verification image that is needed. {reasons}")

@@ -38,7 +38,7 @@ def _on_disk(case: Case, image_id: str) -> None:
     """The image's file is open, which an earlier run of the engine may have had open."""
     if case.spool is None:
         try:
-            case.spool = case.spool_again(image_id)
+            case.spool = case.spool_again(image_id, whole=True)
         except (OSError, msgspec.MsgspecError, WireError) as error:
             raise WireError("disk_failed", f"image {image_id} is no longer on disk as it was kept ({error}); image again") from error
 

@@ -153,7 +153,7 @@ class Decisions:
         if self._last is None:
             return None
         last = msgspec.msgpack.decode(self._last, type=Kept)
-        lost = any(isinstance(e, m.Alert) and e.alert.code == "plan_lost" for e in turn.events)
+        lost = any(isinstance(e, m.Alert) and e.alert.code in ("plan_lost", "plan_changed") for e in turn.events)
         if last.state in _IN_HAND or lost:
             return None
         if last.plan is not None:

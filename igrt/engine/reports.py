@@ -13,7 +13,7 @@ from igrt.engine.alerts import VERDICT_ALERTS
 from igrt.engine.basis import Basis
 from igrt.engine.case import OF_AN_IMAGE, Case
 from igrt.engine.chain import Seen
-from igrt.engine.compare import as_told, compared, match_point_mm, seen
+from igrt.engine.compare import as_told, compared, match_point_mm, seen, to_compare_with
 from igrt.engine.pose_desk import evaluated
 from igrt.engine.record import ANSWER, PLAN, AnswerRow, PlanRow, row_of
 from igrt.engine.second_case import second_begins
@@ -90,11 +90,10 @@ def _plan_ready(case: Case, report: PlanReady, task: Task | None) -> None:
         case.stream.note(row_of(PLAN, PlanRow(request=task.request, ready=report), patient_id=report.patient_id))
     if isinstance(task, PlanTask) and case.plan_asked and case.plan_asked[0] == report.number:
         try:
-            case.use_plan(report, task.request)
+            case.plan_is_loaded(report, task.request)
         except InputError as error:
             case.plan_fails(WireError("bad_input", str(error)))
             return
-        case.move(Trigger.PLAN_LOADED)
         _, ready = case.plan_asked
         case.plan_asked = None
         ready.set_result(report)
@@ -170,7 +169,7 @@ def _compared(case: Case, answer: dict[str, Any], verdict: Verdict) -> _Comparis
     assert case.session.image_id is not None
     earlier = case.chain.seen
     later = seen(answer, image_id=case.session.image_id, after=earlier, reading=case.chain.scan_start)
-    case.chain = case.chain.with_(seen=later)
+    case.chain = case.chain.with_(seen=to_compare_with(earlier, later))
     if earlier is None:
         return None
     limits = case.protocol.tables.images

@@ -56,6 +56,8 @@ def resume(case: Case, body: bytes, *, journal: Path) -> None:
     case.chain = last.chain if same_boot else _of_another_boot(last.chain)
     case.began = last.began if same_boot else dict.fromkeys(last.began, BEFORE_ANY_S)
     case.stream.alerts.update(last.alerts)
+    if last.plan is not None:  # what is told from here on is of this patient, also where the plan cannot be had any more
+        case.stream.patient_id, case.stream.plan_fingerprint = last.plan.patient_id, last.plan.fingerprint
     told_again(case)
     if not _plan_again(case, last):
         return
@@ -82,8 +84,14 @@ def _plan_again(case: Case, last: Kept) -> bool:
     try:
         case.use_plan(msgspec.structs.replace(last.plan, number=number), last.plan_request)
     except InputError as error:
-        case.drop_plan()
+        case.drop_plan(last.plan)
         case.stream.alert("plan_lost", sentence=str(error))
+        return False
+    assert case.profile is not None
+    assert case.protocol is not None
+    if last.plan.calibration_sha256 not in (None, (case.profile.file.sha256, case.protocol.file.sha256)):
+        case.drop_plan()  # before anything is decided by files that are others now
+        case.stream.alert("plan_changed")
         return False
     case.supervisor.tell(PlanTask(number=number, request=last.plan_request))
     return True
@@ -93,7 +101,7 @@ def _image_again(case: Case) -> None:
     """Open the image and tell the worker what is on disk of it; what was acknowledged is not taken again."""
     assert case.session.image_id is not None
     try:
-        case.spool = case.spool_again(case.session.image_id)
+        case.spool = case.spool_again(case.session.image_id, whole=case.session.state is State.REGISTERING)
     except (OSError, msgspec.MsgspecError, WireError) as error:
         case.fail_image("disk_failed", f"it is no longer on disk as it was kept ({error}); look at the disk, then image again")
         return

@@ -1,7 +1,7 @@
 """A worker for a set-up that is imaged more than once: a simulated patient lies on the couch and shows where they are in each image.
 
 The plan's file has `error` (the set-up error, six axes), `slips` (for each image, by how much the patient moved on the table before it),
-`modalities` and `manual` (for each image), `table_angles`, and `isocentres` (plan LPS, the first is in use) with a beam each.
+`modalities`, `manual` and `partial` (for each image), `table_angles`, and `isocentres` (plan LPS, the first is in use) with a beam each.
 `spoil` are values of the answer, by path, that are put in place of the right ones.
 """
 
@@ -52,6 +52,8 @@ class SetupSolver(ChainSolver):
             for name in way:
                 place = place[name]
             place[last] = value
+        if self.of("partial", this, otherwise=False):
+            extras |= {"outcome": "partial", "verdict": "caution", "correction": None, "plan_from_daily": None}
         return answer | extras
 
     def of(self, name, image, *, otherwise):

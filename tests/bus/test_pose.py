@@ -12,7 +12,7 @@ from igrt.bus import messages as m
 from igrt.bus.client import Client
 from igrt.bus.errors import RefusedError, RefusedInputError
 from igrt.engine.journal import read_rows
-from igrt.engine.record import EVENT, FILE
+from igrt.engine.record import EVENT, FILE, SPOOL
 from igrt.engine.replay import replay
 from igrt.geometry.angles import rotation_from_angles
 from igrt.geometry.motion import Frame, RigidMotion
@@ -145,3 +145,23 @@ def test_after_a_restart_of_the_engine(start_engine, plan_file, volume):
     with Client(engine.endpoints) as client:
         event = client.evaluate_pose(image_id, POSE, by="Test Therapist")
         assert event.answer["correction"] == result.answer["correction"]
+
+
+@pytest.mark.parametrize("lost", ["the file", "a slice"])
+def test_after_a_restart_an_image_that_is_no_longer_whole_is_not_measured(start_engine, plan_file, volume, lost):
+    engine = start_engine()
+    with Client(engine.endpoints) as client:
+        image_id, result = answered(client, plan_file(), volume)
+    engine.stop()
+    path = engine.folder / SPOOL / f"{image_id}.hu"
+    if lost == "the file":
+        path.unlink()
+    else:
+        data = bytearray(path.read_bytes())
+        data[0] ^= 1
+        path.write_bytes(data)
+    engine.start()
+    with Client(engine.endpoints) as client:
+        with pytest.raises(RefusedError, match="is no longer on disk as it was kept"):
+            client.evaluate_pose(image_id, POSE, by="Test Therapist")
+        assert client.snapshot().result == result

@@ -166,3 +166,76 @@ def test_a_reading_that_no_couch_gives_is_held(client, plan_file, volume):
     release = claimed(client, plan_file, volume)
     assert moved(client, release, msgspec.structs.replace(COUCH, lateral_mm=1e308, yaw_deg=1e308)).hold
     assert "chain_broken" in alerts(client)
+
+
+def held_beam(client) -> str:
+    """The code of the alert that the beam brings; nothing where it may be on."""
+    report(client, beam_on=False)
+    standing = client.snapshot().standing
+    if standing.hold is not None:
+        client.acknowledge_hold(standing.hold.hold_id)
+    report(client, beam_on=True)
+    now = client.snapshot()
+    assert (now.standing.hold is not None) == bool({"verification_missing", "beam_unexpected"} & {a.code for a in now.alerts})
+    return "held" if now.standing.hold is not None else ""
+
+
+def test_a_plan_loaded_anew_does_not_do_away_with_a_needed_image_and_another_patients_does(client, plan_file, volume):
+    plan = {"patient_id": "P1", "move": (4.0, 11.0, 0.0, 0.0, 0.0, 0.0)}
+    moved(client, claimed(client, plan_file, volume, **plan))
+    needed = client.snapshot().standing.verification
+    assert needed
+    for path in (plan_file(**plan), plan_file("again.json", **plan, changed="since")):
+        client.load_plan(path, fraction=4)
+        assert client.snapshot().standing.verification == needed
+        assert client.snapshot().standing.rounds == 0
+        assert held_beam(client) == "held"
+    with pytest.raises(RefusedError):
+        client.load_plan(path.with_name("nowhere.json"), fraction=4)
+    client.load_plan(plan_file(**plan), fraction=4)
+    assert client.snapshot().standing.verification == needed
+    image(client, volume)
+    assert client.snapshot().standing.verification == []  # this image was the one
+    client.reject(by="T", why="as it is")
+    assert held_beam(client) == ""
+
+
+def test_another_patients_plan_owes_no_image(client, plan_file, volume):
+    moved(client, claimed(client, plan_file, volume, move=(4.0, 11.0, 0.0, 0.0, 0.0, 0.0)))
+    client.load_plan(plan_file("another.json", patient_id="P2"), fraction=4)
+    assert client.snapshot().standing.verification == []
+    assert held_beam(client) == ""
+
+
+def test_a_beam_that_was_broken_off_does_not_go_on_by_loading_the_plan_anew(client, plan_file, volume):
+    release = claimed(client, plan_file, volume)
+    moved(client, release)
+    report(client, beam_on=True)
+    client.report_couch(release.proposal_id, "during", msgspec.structs.replace(release.target, lateral_mm=30.0))
+    assert client.snapshot().state == "interrupted"
+    client.load_plan(plan_file(patient_id="P1"), fraction=4)
+    assert client.snapshot().state == "ready"
+    assert held_beam(client) == "held"
+
+
+@pytest.mark.parametrize("way", ["stopped and the plan anew", "withdrawn and put aside", "stopped and a rejected image"])
+def test_a_move_that_broke_off_and_that_nobody_confirmed_leaves_no_beam_without_an_image(client, plan_file, volume, way):
+    release = claimed(client, plan_file, volume)
+    if way.startswith("stopped"):
+        moved(client, release, MIDWAY, "stopped")
+    else:
+        client.report_couch(release.proposal_id, "start", COUCH)
+        client.reject(by="T", why="no")
+    assert client.snapshot().standing.verification == ["A verification image is required before the beam: the move was interrupted."]
+    if way.endswith("anew"):
+        client.load_plan(plan_file(patient_id="P1"), fraction=4)
+    elif way.endswith("aside"):
+        client.reject(by="T", why="set up again")
+    else:
+        image(client, volume, couch=MIDWAY)
+        client.reject(by="T", why="as it is")
+        assert client.snapshot().standing.verification == []
+        assert held_beam(client) == ""
+        return
+    assert client.snapshot().state == "ready"
+    assert held_beam(client) == "held"

@@ -308,3 +308,26 @@ def test_the_last_state_is_found_however_many_rows_follow_it(tmp_path, after):
         assert last_state(journal) is None
         journal.append_all([Entry(STATE, msgspec.msgpack.encode(n)) for n in range(2)] + [Entry(EVENT, b"\x80")] * after)
         assert last_state(journal) == msgspec.msgpack.encode(1)
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_what_the_beam_waits_for_outlives_a_plan_that_cannot_be_had_again(start_engine, plan_file, volume, tmp_path, other):
+    site = tmp_path / "site"
+    (site / "protocols").mkdir(parents=True)
+    protocol = site / "protocols" / "own.toml"
+    protocol.write_text((ROOT / "calibration" / "protocols" / "default.toml").read_text())
+    options = {"worker_command": (*CHAIN_WORKER, "--site", str(site)), "site": site}
+    engine = start_engine(**options)
+    plan = {"patient_id": "P1", "move": (4.0, 11.0, 0.0, 0.0, 0.0, 0.0)}
+    with Client(engine.endpoints) as client:
+        client.load_plan(plan_file(**plan), fraction=4, protocol="own")
+        proposal = image(client, volume)
+        moved(client, claim(client, proposal, approve(client, proposal)).release)
+        needed = client.snapshot().standing.verification
+        assert needed
+    engine.stop()
+    protocol.unlink()
+    with Client(start_engine(**options).endpoints) as client:
+        assert (client.snapshot().state, client.snapshot().standing.verification) == ("idle", needed)
+        client.load_plan(plan_file("another.json", patient_id="P2" if other else "P1"), fraction=4)
+        assert client.snapshot().standing.verification == ([] if other else needed)

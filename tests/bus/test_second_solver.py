@@ -8,8 +8,11 @@ import pytest
 
 from igrt.bus import messages as m
 from igrt.bus.client import Client
+from igrt.bus.errors import RefusedError
+from igrt.engine.journal import read_rows
 from igrt.engine.record import FILE, SECOND
 from igrt.engine.replay import replay
+from igrt.engine.survey import survey
 from tests.bus.chain_cases import CHAIN_WORKER, COUCH, ROOT, WAIT_S, approve, claim, claimed, image, moved, propose, report, rules
 from tests.replay.library import rewrite
 
@@ -224,6 +227,9 @@ def test_a_restart_leaves_no_opinion(start_engine, engine, client, plan_file, vo
         assert said(other).sentence.endswith("the engine was started again.")
         assert other.snapshot().state == "proposed"
         assert alerts(other) == {"second_solver_silent"}
+    again.stop()
+    told = survey(read_rows(again.folder / FILE))
+    assert (set(told.images.values()), told.shared) == ({"P1"}, set())  # else an erasure would leave what names the image
 
 
 def test_switched_off_by_the_engine_nothing_is_said(start_engine, plan_file, volume):
@@ -269,6 +275,25 @@ def test_where_it_is_required_no_opinion_is_no_release(start_engine, plan_file, 
         token = approve(client, proposal)
         assert said(client).opinion == "no_opinion"
         assert rules(claim(client, proposal, token)) == {"second_solver"}
+
+
+def test_a_protocol_that_no_longer_requires_it_is_not_what_another_run_decides_by(start_engine, plan_file, volume, site_protocol, tmp_path):
+    protocol, site = site_protocol(required=True), tmp_path / "site"
+    options = {"worker_command": (*CHAIN_WORKER, "--site", str(site)), "site": site, "second_solver": True, "second_command": STAND_IN}
+    engine = start_engine(**options)
+    with Client(engine.endpoints) as client:
+        client.load_plan(plan_file(patient_id="P1", second=LOST, hang="load"), fraction=4, protocol=protocol)
+        proposal = image(client, volume)
+        token = approve(client, proposal)
+        assert said(client).opinion == "no_opinion"
+    engine.stop()
+    site_protocol(required=False)
+    (tmp_path / "again").touch()  # the worker does not come so far as to say that the plan's protocol has changed
+    with Client(start_engine(**options).endpoints) as client:
+        now = client.snapshot()
+        assert (now.state, [alert.code for alert in now.alerts]) == ("idle", ["plan_changed"])
+        with pytest.raises(RefusedError):
+            claim(client, proposal, token)
 
 
 def test_its_opinion_is_made_again_from_the_journal_and_a_changed_figure_shows(engine, client, plan_file, volume, tmp_path):

@@ -263,3 +263,16 @@ def test_the_read_back_is_judged_at_the_match_point(client, plan_file, volume):
         if state == "in_position":
             client.reject(by="Test Therapist", why="next")
     assert "the tissue to be treated is 1.3 mm from where" in alerts(client)["chain_broken"].sentence
+
+
+def test_a_single_radiograph_between_a_pair_and_a_cone_beam_image_does_not_hide_how_far_they_differ(engine, client, plan_file, volume):
+    slips = [(0.0, 0.0, 0.0), (0.0, 3.0, 0.0), (0.0, 0.0, 0.0)]
+    pair = {"error": ERROR, "modalities": ["kV pair", "kV radiograph", "cone-beam CT"], "slips": slips, "partial": [False, True, False]}
+    propose(client, plan_file, volume, **pair)
+    single = client.send_image(volume, position=HFS, couch=COUCH)
+    assert isinstance(client.wait_for_answer(single, timeout_s=WAIT_S), m.Refusal)
+    last = image(client, volume)
+    found = {f["code"]: f for f in last.answer["findings"] if f["code"].startswith("images_")}
+    assert found["images_differ_shift"]["value"] == pytest.approx(3.0, abs=1e-6)
+    assert "cone-beam CT 3" in found["images_differ_shift"]["sentence"]
+    assert last.answer["verdict"] == "caution"

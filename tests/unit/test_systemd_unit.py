@@ -53,6 +53,7 @@ def test_what_the_engine_rests_on_is_set():
     assert found["ReadWritePaths"] == "/var/lib/" + found["StateDirectory"] == "/var/lib/igrt/%i"
     assert float(found["WatchdogSec"]) > 10 * WATCH_PERIOD_S
     assert found["LimitCORE"] == "0"
+    assert found["OOMPolicy"] == "continue"  # else the second solver, first to go, would take the engine with it
 
 
 def test_its_command_line_is_one_that_igrt_takes():

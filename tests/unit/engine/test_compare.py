@@ -5,7 +5,7 @@ import pytest
 
 from igrt.bus import messages as m
 from igrt.engine.chain import Reading
-from igrt.engine.compare import as_told, compared, match_point_mm, seen
+from igrt.engine.compare import as_told, compared, match_point_mm, seen, to_compare_with
 from igrt.geometry.couch import couch_move
 from igrt.geometry.couch_model import CouchPosition
 from igrt.geometry.setup import Correction
@@ -70,6 +70,22 @@ def test_what_cannot_be_compared_says_why(changes, words):
     (finding,) = both(still(), still(), **changes)
     assert (finding.code, finding.level) == ("images_incomparable", "inform")
     assert words in finding.sentence
+
+
+def test_a_single_radiograph_between_two_whole_poses_does_not_hide_the_difference():
+    pair = seen(answer(still(), modality="kV pair"), image_id="a", after=None, reading=reading())
+    kept = pair
+    for image_id, number in (("b", 2), ("c", 3)):
+        single = seen(answer(still(), modality="kV radiograph") | {"correction": None}, image_id=image_id, after=kept, reading=reading())
+        assert single.number == number
+        assert to_compare_with(None, single) == single
+        kept = to_compare_with(kept, single)
+        assert (kept.image_id, kept.number) == ("a", 1)
+    volume = seen(answer(still(vertical_mm=3.0)), image_id="d", after=kept, reading=reading())
+    shift, _ = compared(kept, volume, couch=COUCH, reference_mm=(0.0, 0.0, 0.0))
+    assert shift.value == pytest.approx(3.0)
+    assert shift.sentence.startswith("The cone-beam CT 4, which alone counts, and the kV pair 1 place the patient 3.0 mm apart")
+    assert to_compare_with(kept, volume) == volume
 
 
 def test_the_match_point_is_where_it_belongs_in_the_room():

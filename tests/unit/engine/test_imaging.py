@@ -64,7 +64,7 @@ def test_a_pair_and_a_volume_are_taken() -> None:
         ({"sad_mm": 0.0}, "sad_mm is 0; give a positive"),
         ({"sad_mm": math.nan}, "sad_mm is nan"),
         ({"sid_mm": -1500.0}, "sid_mm is -1500; give a positive"),
-        ({"sid_mm": 990.0, "receptor_translation_mm": (0.0, 0.0, -500.0)}, "contradicts itself"),
+        ({"sid_mm": 990.0, "receptor_translation_mm": (0.0, 0.0, -500.0)}, "contradicts itself: sid_mm is 990, but sad_mm 1000"),
         ({"sid_mm": None}, "lacks both sid_mm and receptor_translation_mm"),
         ({"sid_mm": None, "receptor_translation_mm": (0.0, 0.0, 1000.0)}, "0.0 mm from the source"),
         ({"receptor_translation_mm": (0.0, math.nan, -500.0)}, "receptor_translation_mm is"),
