@@ -14,7 +14,7 @@ from igrt.verification.evidence_table import EvidenceTable
 from igrt.verification.findings import Override
 from igrt.verification.judgement import Judgement, judge, judge_proposal
 from igrt.verification.marker_case import MarkerLook
-from igrt.verification.marker_rules import target_unsought
+from igrt.verification.marker_rules import MarkersJudged, target_unsought
 from igrt.verification.matching import Matched
 from igrt.verification.radiograph_rules import judge_radiographs
 from igrt.verification.record import MARKERS, MatchRecord
@@ -25,14 +25,23 @@ def judge_resting(case: Case, matched: Matched, known: Judgement, markers: Marke
     if markers is None:
         return judge(case, matched, known), matched.match
     lacks = _unbelievable(matched.match, case.facts.protocol.tables.evidence)
-    seen = markers.judge(matched.match, lacks)
-    known = replace(known, findings=known.findings + seen.findings, markers=seen.answer)
-    if not markers.decides:
-        judgement = judge(case, matched, known)
-        return replace(judgement, checked=judgement.checked + seen.words), matched.match
-    known = replace(known, checked=known.checked + seen.words, record=MatchRecord(mode=MARKERS, region=MARKERS))
-    if refusing := tuple(finding for finding in lacks if finding.code in FINAL):  # nor do markers set that aside
-        return replace(known, findings=known.findings + refusing).refused(refusing, Override.NONE), markers.match
+    seen = markers.judge(matched.match, " ".join(finding.sentence for finding in lacks))
+    if markers.decides:
+        return _on_markers(case, known, markers, seen, tuple(finding for finding in lacks if finding.code in FINAL))
+    judgement = judge(case, matched, _with_markers(known, seen))
+    return replace(judgement, checked=judgement.checked + seen.words), matched.match
+
+
+def judge_alone(case: Case, lacks: str, known: Judgement, markers: MarkerLook) -> tuple[Judgement, Match | None]:
+    """As `judge_resting`, of markers that decide where the anatomy has no match at all: `lacks` says why."""
+    return _on_markers(case, known, markers, markers.judge(None, lacks), ())
+
+
+def _on_markers(case: Case, known: Judgement, markers: MarkerLook, seen: MarkersJudged, final: Findings) -> tuple[Judgement, Match | None]:
+    """The judgement of a correction that rests on markers; `final` is what the anatomy lacks and nobody sets aside."""
+    known = replace(_with_markers(known, seen), checked=known.checked + seen.words, record=MatchRecord(mode=MARKERS, region=MARKERS))
+    if final:  # nor do markers
+        return replace(known, findings=known.findings + final).refused(final, Override.NONE), markers.match
     if seen.refusing or markers.match is None:
         by_hand = Override.NONE if isinstance(case.daily, Radiographs) else Override.MANUAL_POSE
         return known.refused(seen.refusing, by_hand), markers.match
@@ -41,6 +50,10 @@ def judge_resting(case: Case, matched: Matched, known: Judgement, markers: Marke
         unsought = target_unsought(case.facts.protocol.tables.match)
         judgement = replace(judgement, findings=judgement.findings + unsought)
     return replace(judgement, record=replace(judgement.record, mode=MARKERS, region=MARKERS)), markers.match
+
+
+def _with_markers(known: Judgement, seen: MarkersJudged) -> Judgement:
+    return replace(known, findings=known.findings + seen.findings, markers=seen.answer)
 
 
 def _unbelievable(match: Match, table: EvidenceTable) -> Findings:
