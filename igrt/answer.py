@@ -5,21 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from igrt.errors import NothingToMatchError
 from igrt.geometry.couch import CouchPosition
 from igrt.geometry.motion import RigidMotion
 from igrt.images.radiographs import Radiographs
 from igrt.images.records import Daily, Plan
+from igrt.registration.match import Match
 from igrt.registration.options import MatchOptions
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
-from igrt.verification.case import Setting, Shift, case_of
+from igrt.verification.case import Case, Setting, Shift, case_of
 from igrt.verification.conclusion import conclude
-from igrt.verification.judgement import judge_facts
+from igrt.verification.judgement import Judgement, judge_facts
 from igrt.verification.machine import MachineProfile
 from igrt.verification.marker_case import look_for_markers
 from igrt.verification.matchers import Matcher, MatchSetting, match_case
 from igrt.verification.protocol import Protocol
 from igrt.verification.record import Answer
-from igrt.verification.resting import judge_resting
+from igrt.verification.resting import judge_alone, judge_resting
 from igrt.verification.stages import Progress, Stages
 
 __all__ = ["Answer", "Matcher", "Progress", "verify"]
@@ -76,8 +78,20 @@ def verify(
     how = MatchSetting(
         device=device, options=options, manual=manual, matcher=matcher, prepared_plan=prepared_plan, prepared_daily=prepared_daily
     )
-    used, matched = match_case(case, how, stages)
-    markers = None if matcher else look_for_markers(case, by_hand=manual is not None, stages=stages)
-    with stages.stage("judge"):
-        judgement, rests_on = judge_resting(case, matched, known, markers)
+    used, judgement, rests_on = _judged(case, known, how, stages)
     return conclude(case, judgement, device=used, seconds=stages.seconds, match=rests_on)
+
+
+def _judged(case: Case, known: Judgement, how: MatchSetting, stages: Stages) -> tuple[str, Judgement, Match | None]:
+    """What matched the anatomy, the judgement, and the match that it rests on."""
+    try:
+        used, matched = match_case(case, how, stages)
+    except NothingToMatchError as problem:
+        markers = look_for_markers(case, by_hand=how.manual is not None, stages=stages)
+        if markers is None or not markers.decides:
+            raise
+        with stages.stage("judge"):
+            return "none (the anatomy was not matched)", *judge_alone(case, f"{problem}.", known, markers)
+    markers = look_for_markers(case, by_hand=how.manual is not None, stages=stages)
+    with stages.stage("judge"):
+        return used, *judge_resting(case, matched, known, markers)

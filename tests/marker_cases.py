@@ -74,11 +74,11 @@ def camera(angle_deg: float) -> XrayCamera:
     )
 
 
-def integrals(pose: RigidMotion, cameras, markers=None, *, noise=0.01, seed=5) -> list[np.ndarray]:
+def integrals(pose: RigidMotion, cameras, markers=None, *, noise=0.01, seed=5, position=POSITION) -> list[np.ndarray]:
     """Line integrals (rows, columns) of the patient in a pose, seeds as exact cylinders."""
     field = _field()
     verbs, random, images = RadiographVerbs(), np.random.default_rng(seed), []
-    plan_from_fixed = pose @ FIXED_FROM_DAILY.inverse()
+    plan_from_fixed = pose @ fixed_from_daily(isocentre_mm=ISOCENTRE_MM, position=position).inverse()
     for one in cameras:
         view = View.of(one, plan_from_fixed)
         image = verbs.radiograph(field, view).copy()

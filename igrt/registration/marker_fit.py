@@ -71,23 +71,24 @@ def fit_rigid(planned_mm: Doubles, found_mm: Doubles, variances_mm2: Doubles, *,
     )
 
 
-def leave_one_out_mm(
+def left_out_mm(
     planned_mm: Doubles, found_mm: Doubles, variances_mm2: Doubles, *, centre_mm: Doubles, fit: RigidFit, turn: bool
-) -> float:
-    """How far from its planned place each marker would be put by all others, the largest; NaN for a single marker.
+) -> Doubles:
+    """(n, 3) found less planned (plan axes) of each marker after a fit of all others; NaN for a single marker.
 
-    Three markers less one hold no rotation, so theirs is kept and the others place by their shift alone.
+    A marker pulls the fit of all towards itself, so that what remains of it there is less than it is off. Three markers less one hold no
+    rotation: that of all is kept and the others place by their shift alone.
     """
     count = len(planned_mm)
     if count < 2:
-        return math.nan
+        return np.full((count, 3), math.nan)
     hold = None if turn and count > 3 else fit.plan_from_daily
-    distances = []
+    off = np.empty((count, 3))
     for n in range(count):
         rest = np.arange(count) != n
         other = fit_rigid(planned_mm[rest], found_mm[rest], variances_mm2[rest], centre_mm=centre_mm, hold=hold)
-        distances.append(float(np.linalg.norm(planned_mm[n] - other.plan_from_daily.apply(found_mm[n]))))
-    return max(distances)
+        off[n] = other.plan_from_daily.apply(found_mm[n]) - planned_mm[n]
+    return off
 
 
 def largest_apart_mm(one: RigidMotion, other: RigidMotion, planned_mm: Doubles) -> float:

@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 
 # Above the neighbourhood: in a planning CT no cortical bone as thin as a marker reaches it; a cone-beam CT blurs markers and there the
 # plan's pattern decides.
-PEAK_HU, DAILY_PEAK_HU = 1100.0, 450.0
+PEAK_HU, DAILY_PEAK_HU = 1100.0, 350.0
 MOST_MARKERS = 40
 SHARE_OF_PEAK = 0.35  # of the peak: what belongs to a component
 NEIGHBOURHOOD_MM = 3.0  # beyond the marker's length: the reach of the opening that makes the neighbourhood

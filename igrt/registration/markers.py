@@ -14,7 +14,7 @@ from igrt.compute.volume import Volume
 from igrt.errors import InputError
 from igrt.geometry.motion import Frame, RigidMotion, frozen_array
 from igrt.registration.assembly import triple
-from igrt.registration.marker_fit import ITERATIONS, largest_apart_mm, leave_one_out_mm
+from igrt.registration.marker_fit import ITERATIONS, largest_apart_mm, left_out_mm
 from igrt.registration.marker_kind import MarkerKind
 from igrt.registration.marker_pattern import LEAST_MARKERS, Assignment, Candidate, Pattern, PatternLimits
 from igrt.registration.marker_views import ViewSpots, candidates_of
@@ -72,7 +72,7 @@ class PlannedMarkers:
 
 @dataclass(frozen=True, slots=True)
 class MarkerState:
-    """A planned marker (plan LPS mm): matched, migrated or missing; `off_mm` (x, y, z) is found less planned after the match."""
+    """A planned marker (plan LPS mm): matched, migrated or missing; `off_mm` (x, y, z) is found less planned by a match of the others."""
 
     planned_mm: tuple[float, float, float]
     state: State
@@ -188,7 +188,8 @@ def _match(pattern: Pattern, best: Assignment, candidates: tuple[Candidate, ...]
     fit = best.fit
     placed, found, variances = pattern.matched(best.pairs, candidates, start)
     deviations = np.sqrt(np.diag(fit.covariance))
-    states, extra = _states(pattern, best, candidates)
+    off = left_out_mm(placed, found, variances, centre_mm=pattern.centre_mm, fit=fit, turn=pattern.turn)
+    states, extra = _states(pattern, best, candidates, off)
     freedom = Freedom.SIX if pattern.turn else Freedom.TRANSLATIONS
     share = len(best.pairs) / len(pattern.planned_mm)
     evidence = Evidence(
@@ -212,23 +213,23 @@ def _match(pattern: Pattern, best: Assignment, candidates: tuple[Candidate, ...]
         MatchOptions(freedom=freedom),
         markers=states,
         fre_mm=fit.fre_mm,
-        leave_one_out_mm=leave_one_out_mm(placed, found, variances, centre_mm=pattern.centre_mm, fit=fit, turn=pattern.turn),
+        leave_one_out_mm=float(np.linalg.norm(off, axis=1).max()),
         extra_mm=extra,
     )
 
 
 def _states(
-    pattern: Pattern, best: Assignment, candidates: tuple[Candidate, ...]
+    pattern: Pattern, best: Assignment, candidates: tuple[Candidate, ...], off_mm: Doubles
 ) -> tuple[tuple[MarkerState, ...], tuple[tuple[float, float, float], ...]]:
-    """What became of every planned marker, and what else looks like one."""
+    """What became of every planned marker, and what else looks like one; `off_mm` is how far each that matched is off by the others."""
     fit, used = best.fit, {i for _, i in best.pairs}
     seen = frozenset().union(*(candidates[i].sources for i in used))
     weakest = STANDS_OUT_ALIKE * min(candidates[i].strength for i in used)
     free = [n for n, c in enumerate(candidates) if n not in used and not c.sources & seen and c.strength >= weakest]
     at = {n: fit.plan_from_daily.apply(candidates[n].position_mm) for n in free}
     states: dict[int, MarkerState] = {}
-    for (a, _), residual in zip(best.pairs, fit.residuals_mm, strict=True):
-        states[a] = MarkerState(_point(pattern.planned_mm[a]), State.MATCHED, _point(-residual))
+    for (a, _), off in zip(best.pairs, off_mm, strict=True):
+        states[a] = MarkerState(_point(pattern.planned_mm[a]), State.MATCHED, _point(off))
     lost = [a for a in range(len(pattern.planned_mm)) if a not in states]
     near = sorted((float(np.linalg.norm(place - pattern.planned_mm[a])), a, n) for a in lost for n, place in at.items())
     for distance, a, n in near:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from igrt.compute.radiographs import RadiographVerbs
-from igrt.errors import InputError
+from igrt.errors import NothingToMatchError
 from igrt.geometry.camera import XrayCamera
 from igrt.geometry.motion import Frame, RigidMotion, frozen_array
 from igrt.registration.assembly import triple
@@ -137,13 +137,13 @@ def match_radiographs(
     """`plan_from_daily` with its evidence, sought around `start` (the radiographs' daily frame has the isocentre at the plan's).
 
     From one image the depth is held at the start's and the answer is partial. The whole match runs a second time from a start 25 mm and 6
-    degrees away. InputError where an image has too few valid pixels. The same bits for any number of threads.
+    degrees away. NothingToMatchError where an image has too few valid pixels. The same bits for any number of threads.
     """
     if (start.target, start.source) != (Frame.PLAN, Frame.DAILY):
         raise ValueError(f"a match starts from plan_from_daily; this start is {start.name}")
     for camera, view in zip(daily.cameras, daily.levels[-1], strict=True):
         if int(view.valid.sum()) < LEAST_PIXELS or not float(view.integrals[view.valid].std()) > 0:
-            raise InputError(
+            raise NothingToMatchError(
                 f"the radiograph at source angle {camera.source_angle_deg:g} shows too little to match: it is blank or collimated away"
             )
     told = progress or (lambda _stage, _fraction: None)

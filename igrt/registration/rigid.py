@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from igrt.compute.verbs import Verbs
-from igrt.errors import InputError
+from igrt.errors import NothingToMatchError
 from igrt.geometry.motion import Frame, RigidMotion, frozen_array
 from igrt.registration.assembly import Measured, OtherStarts
 from igrt.registration.descent import CoarseToFine, Descent
@@ -42,8 +42,9 @@ def match_rigid(
     """`plan_from_daily` with its evidence, sought around `start` as `options` say (by default the whole body, all six motions).
 
     `isocentre_mm` is the plan isocentre (plan LPS mm): rotations and the covariance are about it. The whole match runs a second
-    time from a start 25 mm and 6 degrees away (of the motions that are free). `progress` is told a stage and a fraction. InputError
-    where the daily image shows too little to match, or the region holds nothing. The same bits for any number of threads.
+    time from a start 25 mm and 6 degrees away (of the motions that are free). `progress` is told a stage and a fraction.
+    NothingToMatchError where the daily image shows too little, InputError where the region holds nothing. The same bits for any number
+    of threads.
     """
     levels = _levels(plan, daily, start, isocentre_mm, verbs, options)
     told = progress or (lambda _stage, _fraction: None)
@@ -126,7 +127,7 @@ def _levels(
     if (start.target, start.source) != (Frame.PLAN, Frame.DAILY):
         raise ValueError(f"a match starts from plan_from_daily; this start is {start.name}")
     if min(len(samples.values) for samples in daily.levels[NEXT:]) < LEAST_SAMPLES:
-        raise InputError(
+        raise NothingToMatchError(
             "the daily image shows too little to match: it is blank, or too few slices to hold contrast; check the image that was sent"
         )
     return CoarseToFine(plan, daily, frozen_array(isocentre_mm, (3,), "isocentre_mm"), verbs, options or MatchOptions())

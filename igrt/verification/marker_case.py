@@ -26,7 +26,6 @@ from igrt.registration.markers import (
 from igrt.registration.match import Match
 from igrt.verification import radiograph_case
 from igrt.verification.case import Case
-from igrt.verification.findings import Finding
 from igrt.verification.marker_rules import MarkersJudged, judge_markers
 from igrt.verification.marker_table import MarkerTable
 from igrt.verification.stages import Stages
@@ -45,9 +44,8 @@ class MarkerLook:
         """The match that the answer rests on; None where the anatomy decides or there is none."""
         return self.sight.match if self.decides else None
 
-    def judge(self, anatomy: Match, unbelievable: tuple[Finding, ...]) -> MarkersJudged:
-        """Against the protocol, beside the anatomy's own match (`unbelievable` is what refuses that one)."""
-        lacks = " ".join(finding.sentence for finding in unbelievable)
+    def judge(self, anatomy: Match | None, lacks: str) -> MarkersJudged:
+        """Against the protocol, beside the anatomy's own match; `lacks` is why that one is not believed, or why there is none."""
         if not lacks and getattr(anatomy, "partial", False):
             lacks = "One radiograph does not show the depth."
         return judge_markers(self.sight, self.table, decides=self.decides, anatomy=None if lacks else anatomy, anatomy_lacks=lacks)

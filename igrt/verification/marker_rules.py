@@ -62,7 +62,7 @@ RULES = (
 
 @dataclass(frozen=True, slots=True)
 class MarkerAnswer:
-    """One planned marker (plan LPS mm): what became of it, and how far it lies (x, y, z) from its planned place after the match."""
+    """One planned marker (plan LPS mm): what became of it, and how far (x, y, z) off it lies by a match of the others."""
 
     planned_mm: Point
     state: State
@@ -108,8 +108,9 @@ def judge_markers(sight: MarkerSight, table: MarkerTable, *, decides: bool, anat
     words: tuple[str, ...] = (f"markers in the planning CT {len(sight.planned.positions_mm)} (exactly {table.count})",)
     seen: Findings = ()
     if sight.match is not None:
-        refusing += tuple(_unbelievable(sight.match, table))
-        seen = (*_lost(sight.match), *_off(sight.match, table), *_extra(sight.match))
+        if not (unbelievable := tuple(_unbelievable(sight.match, table))):  # what does not hold tells nothing of single markers
+            seen = (*_lost(sight.match), *_off(sight.match, table), *_extra(sight.match))
+        refusing += (*unbelievable, *_lacking(sight.match, table))
         words += tuple(rule.words(sight.match, table) for rule in RULES)
         words += (f"markers matched {sight.match.matched} of {table.count} (at most {table.missing_max} may lack)",)
     difference = None if sight.match is None or refusing or anatomy is None else _difference_mm(sight.match, anatomy)
@@ -150,6 +151,9 @@ def _unbelievable(match: MarkerMatch, table: MarkerTable) -> Iterator[Finding]:
             shown = value if math.isfinite(value) else None
             sentence = f"The match of the markers cannot be believed: {rule.words(match, table)}."
             yield found(rule.code, sentence, level=Level.STOP, value=shown, limit=limit, unit=rule.unit)
+
+
+def _lacking(match: MarkerMatch, table: MarkerTable) -> Iterator[Finding]:
     lacking = len(match.markers) - match.matched
     if lacking > table.missing_max:
         sentence = f"Of {len(match.markers)} markers {lacking} are not where the others put them; at most {table.missing_max} may be."
@@ -175,6 +179,8 @@ def _off(match: MarkerMatch, table: MarkerTable) -> Iterator[Finding]:
         else:
             continue
         sentence = f"Marker {number} {_at(marker)} lies {distance:.1f} mm from where the others put it."
+        if marker.state is State.MIGRATED:  # among much clutter it may as well be lost
+            sentence = f"Marker {number} {_at(marker)} is not where the others put it; what looks like it lies {distance:.1f} mm off."
         yield found("marker_migrated", sentence, level=level, value=distance, limit=limit, unit="mm")
 
 

@@ -132,9 +132,13 @@ class Watching:
         )
 
     def tick(self, now_s: float) -> Watching:
-        """Time passes without a frame. A clock that stands back or is no number changes no time, and holds: nothing is known by it."""
+        """Time passes without a frame. A clock that stands back or is no number changes no time, and holds: nothing is known by it.
+
+        What was known before is forgotten then, for how old it is cannot be told.
+        """
         if not now_s >= self.now_s:
-            return self._held(WatchAlert.UNKNOWN, since_s=self._known_until_s(), asked_s=self.now_s)
+            held = self._held(WatchAlert.UNKNOWN, since_s=self._known_until_s(), asked_s=self.now_s)
+            return replace(held, judged_taken_s=None, length_mm=None, began_s=self.now_s)
         return replace(self, now_s=now_s)._due()
 
     def with_frame(self, frame: Frame) -> Watching:

@@ -12,7 +12,10 @@ import pytest
 
 import igrt
 from igrt.answer import Answer, verify
-from igrt.geometry.motion import Frame
+from igrt.errors import InputError, NothingToMatchError
+from igrt.geometry.motion import Frame, RigidMotion
+from igrt.geometry.position import PatientPosition
+from igrt.geometry.setup import fixed_from_daily, fixed_from_plan, start_pose
 from igrt.images.fingerprint import plan_fingerprint
 from igrt.images.records import Daily, Plan, PlanIdentity, Structure, StructureKind
 from igrt.images.today import load_today
@@ -49,22 +52,23 @@ def plan() -> Plan:
     )
 
 
-def cone_beam(markers=None, pose=POSE) -> Daily:
+def cone_beam(markers=None, pose=POSE, position=POSITION, table_angle_deg=0.0) -> Daily:
     image = volume(Frame.DAILY, pose, markers, noise_hu=20.0, seed=9)
-    return Daily(image, POSITION, ISOCENTRE_MM, "P-001", "1.2.3.4", "cone beam")
+    return Daily(image, position, ISOCENTRE_MM, "P-001", "1.2.3.4", "cone beam")
 
 
 @pytest.fixture
 def take(tmp_path):
-    def make(markers=None, angles=(0.0, 90.0), pose=POSE):
+    def make(markers=None, angles=(0.0, 90.0), pose=POSE, position=POSITION, table_angle_deg=0.0):
         identity = WriteIdentity(patient_id="P-001", patient_name="A^B", seed="kv", acquired=dt.datetime(2026, 3, 2, 8))
         cameras = [camera(angle) for angle in angles]
         paths, folder = [], tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
-        for one, image in zip(cameras, integrals(pose, cameras, markers), strict=True):
+        for one, image in zip(cameras, integrals(pose, cameras, markers, position=position), strict=True):
             paths.append(folder / f"kv{one.source_angle_deg % 360:03.0f}.dcm")
             counts = np.clip(np.rint(60000 * np.exp(-image)), 1, 65535).astype(np.uint16)
-            write_radiograph(counts, paths[-1], camera=one, identity=identity, position=POSITION, kvp=100, series="kv")
+            table = {"position": position, "table_angle_deg": table_angle_deg}
+            write_radiograph(counts, paths[-1], camera=one, identity=identity, kvp=100, series="kv", **table)
         return load_today(paths)
 
     return make
@@ -153,3 +157,36 @@ def test_one_radiograph_places_no_markers(plan, take) -> None:
     answer = verify(plan, take(angles=(0.0,)), protocol=protocol(), now=NOW)
     assert answer.outcome is Outcome.REFUSED
     assert of(answer, "markers_too_few")
+
+
+def blank(_plan, _daily, _start):
+    raise NothingToMatchError("the daily image shows too little to match: it is blank")
+
+
+def test_an_anatomy_that_cannot_be_matched_at_all_leaves_the_markers_with_a_stop(plan) -> None:
+    answer = verify(plan, cone_beam(), protocol=protocol(), matcher=blank, now=NOW)
+    assert (answer.outcome, answer.verdict) == (Outcome.ACCEPTED, Verdict.STOP)
+    assert "too little to match" in of(answer, "markers_anatomy_unknown")[0].sentence
+    assert answer.markers.anatomy_difference_mm is None
+    assert largest_apart_mm(POSE, answer.plan_from_daily, ISOCENTRE_MM + PLACES_MM) < 0.7
+    assert verify(plan, cone_beam(seeds()[2:]), protocol=protocol(), matcher=blank, now=NOW).outcome is Outcome.REFUSED
+    for rests_on_bones in (protocol(decide="anatomy"), load_protocol("pelvis")):
+        with pytest.raises(InputError, match="too little to match"):
+            verify(plan, cone_beam(), protocol=rests_on_bones, matcher=blank, now=NOW)
+
+
+@pytest.mark.parametrize(("position", "angle_deg"), [(PatientPosition.FFP, 340.0), (PatientPosition.HFS, 25.0)])
+def test_markers_go_to_their_planned_places_in_the_room_at_any_table_angle_and_position(plan, today, position, angle_deg) -> None:
+    _, image = today
+    room = {"plan_isocentre_mm": ISOCENTRE_MM, "daily_isocentre_mm": ISOCENTRE_MM, "plan_position": position, "daily_position": position}
+    small = RigidMotion(Frame.PLAN, Frame.PLAN, POSE.rotation, POSE.translation_mm)
+    pose = small @ start_pose(**room, table_angle_deg=angle_deg)
+    today_image = image(pose=pose, position=position, table_angle_deg=angle_deg)
+    turned = {"table_angle_deg": angle_deg, "image_table_angle_deg": angle_deg}
+    answer = verify(dataclasses.replace(plan, position=position), today_image, protocol=protocol(), matcher=blank, now=NOW, **turned)
+    assert answer.outcome is Outcome.ACCEPTED, answer.reason
+    planned = ISOCENTRE_MM + PLACES_MM
+    seen = fixed_from_daily(isocentre_mm=ISOCENTRE_MM, position=position).apply(pose.inverse().apply(planned))
+    wanted = fixed_from_plan(isocentre_mm=ISOCENTRE_MM, position=position, table_angle_deg=angle_deg).apply(planned)
+    assert np.linalg.norm(seen - wanted, axis=1).min() > 1.5
+    np.testing.assert_allclose(answer.correction.motion.apply(seen), wanted, atol=0.7)

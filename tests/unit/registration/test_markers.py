@@ -102,6 +102,15 @@ def test_a_migrated_seed_is_told_with_its_distance_and_does_not_pull(planned, lo
     assert largest_apart_mm(POSE, sight.match.plan_from_daily, ISOCENTRE_MM + PLACES_MM[1:]) < 0.8
 
 
+def test_a_marker_that_has_moved_within_the_slack_is_told_as_far_off_as_the_others_say() -> None:
+    places = ISOCENTRE_MM + PLACES_MM
+    found = places + np.array([[0, 0, 0], [0, 0, 0], [2.5, 0, 0], [0, 0, 0]])
+    sight = matched(plan_of(places), given(found))
+    assert states(sight) == ["matched"] * 4
+    np.testing.assert_allclose(sight.match.markers[2].off_mm, (2.5, 0.0, 0.0), atol=1e-6)  # what remains after the fit of all is less
+    assert sight.match.leave_one_out_mm >= sight.match.markers[2].distance_mm > 2 * sight.match.fre_mm
+
+
 def test_an_extra_seed_is_told(planned) -> None:
     more = [*seeds(), seeds()[0].displaced((-12.0, 4.0, 10.0))]
     sight = in_volume(planned, POSE, markers=more)

@@ -53,6 +53,20 @@ def test_a_measure_beyond_its_limit_or_no_number_refuses(measure, value) -> None
     assert answer.answer.anatomy_difference_mm is None
 
 
+def test_a_match_that_is_not_believed_tells_nothing_of_single_markers() -> None:
+    seen = sight(PLACES + np.array([[0, 0, 9.0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]))
+    wrong = replace(seen, match=replace(seen.match, fre_mm=99.0))
+    assert codes(judged(wrong).findings) == ["markers_fre"]
+    beside = judged(wrong, decides=False, anatomy=sight().match)
+    assert codes(beside.findings) == ["markers_unknown"]
+
+
+def test_what_lies_where_a_marker_may_have_gone_is_not_said_to_be_it() -> None:
+    moved = PLACES + np.array([[0, 0, 9.0], [0, 0, 0], [0, 0, 0], [0, 0, 0]])
+    told = next(finding for finding in judged(sight(moved)).findings if finding.code == "marker_migrated")
+    assert "what looks like it lies 9.0 mm off" in told.sentence
+
+
 @pytest.mark.parametrize(
     ("measure", "code"), [("translation_sd_mm", "evidence_translation_sd"), ("rotation_sd_deg", "evidence_rotation_sd")]
 )

@@ -157,6 +157,15 @@ def test_late_frames_tell_nothing() -> None:
 def test_a_clock_that_stands_back_or_is_no_number_holds(clock) -> None:
     watching = run(frame(1, START + 0.5, seen())).tick(clock)
     assert watching.hold.why is WatchAlert.UNKNOWN
+    assert watching.state is Watch.UNKNOWN  # how old the last frame is cannot be told
+    assert "not known" in watching.sentence
+    assert watching.with_frame(frame(2, START + 0.4, seen(), START + 0.6)).state is Watch.UNKNOWN
+    assert watching.with_frame(frame(2, START + 0.7, seen())).state is Watch.FINE
+
+
+def test_a_frame_with_a_bad_clock_is_not_fine_either() -> None:
+    watching = run(frame(1, START + 0.5, seen()), frame(2, START + 0.5, seen(), math.nan))
+    assert (watching.state, watching.counts.unjudged) == (Watch.UNKNOWN, 1)
 
 
 @pytest.mark.parametrize("taken", [START - 5.0, START + 9.0, math.nan])
