@@ -1,0 +1,106 @@
+"""The cases of the fault-injection benchmark: one table of faults, and the list of cases. Everything follows from a case's key."""
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import evidence_faults as faults
+import numpy as np
+from evidence_people import FIRST_SEED, REAL, SEEDS, People
+from evidence_scenes import Scene, good
+
+from igrt.simulation.patients import SITES
+
+REAL_SEED, STORED_SEED = -1, -2
+STORED = ("chest_a", "chest_b", "head_a", "thorax_a")
+
+
+@dataclass(frozen=True, order=True)
+class Case:
+    """What a case is made from: the patient's site and seed (a name and -1 for a real one), the fault ("good" for none), a number."""
+
+    site: str
+    seed: int
+    fault: str
+    n: int
+
+    @property
+    def key(self) -> str:
+        """Its name in the results."""
+        return f"{self.site} {self.seed} {self.fault} {self.n}"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row: what is changed, how many cases each generated patient, each real one and each stored image gets, which target (None: any)."""
+
+    name: str
+    change: faults.Change | None
+    generated: float
+    real: int
+    stored: int
+    target: str | None = None
+
+    @property
+    def words(self) -> str:
+        """For the report."""
+        return "As on most days." if self.change is None else str(self.change.__doc__).split("\n")[0]
+
+
+FAULTS = {
+    f.name: f
+    for f in (
+        Fault("good", None, 13.5, 34, 10),
+        Fault("wrong patient", faults.wrong_patient, 1.5, 6, 2),
+        Fault("same proportions", faults.same_proportions, 1.5, 0, 0),
+        Fault("wrong site", faults.wrong_site, 1.0, 3, 1),
+        Fault("wrong part", faults.wrong_part, 1.0, 0, 0),
+        Fault("wrong vertebra", faults.wrong_vertebra, 3.0, 12, 0, "spine"),
+        Fault("start at another vertebra", faults.start_levels_off, 1.0, 4, 0, "spine"),
+        Fault("start far off", faults.start_far_off, 1.0, 4, 2),
+        Fault("patient far off", faults.patient_far_off, 2.0, 6, 0),
+        Fault("truncated", faults.truncated, 1.5, 6, 4),
+        Fault("half empty", faults.half_empty, 1.5, 6, 4),
+        Fault("metal", faults.metal, 1.5, 6, 0),
+        Fault("deformed", faults.deformed, 2.5, 8, 0),
+        Fault("wrong spacing", faults.wrong_spacing, 2.0, 8, 4),
+        Fault("flipped axis", faults.flipped_axis, 1.5, 6, 3),
+        Fault("mirrored", faults.mirrored, 1.5, 6, 3),
+        Fault("wrong position", faults.wrong_position, 1.5, 6, 3),
+    )
+}
+
+
+def cases(*, share: float = 1.0, patients: int = 0, part: int = 0, parts: int = 1) -> Iterator[Case]:
+    """Every case, patient by patient, those of one half of the patients before those of the other.
+
+    `share` of each patient's, of the first `patients` of each kind (0: all), of part `part` of `parts`.
+    """
+    for everyone, draws in _patients():
+        everyone = everyone[: patients or None]
+        for count, (site, seed) in enumerate(everyone):
+            for fault in FAULTS.values():
+                wanted = share * draws(fault)
+                first, last = (int(np.floor(wanted * n + 1e-9)) for n in (count, count + 1))
+                if count * parts // len(everyone) == part:
+                    yield from (Case(site, seed, fault.name, n) for n in range(last - first))
+
+
+def _patients() -> Iterator[tuple[list[tuple[str, int]], Callable[[Fault], float]]]:
+    for site in SITES:
+        for half in (0, 1):
+            yield [(site, seed) for seed in range(FIRST_SEED + half, FIRST_SEED + SEEDS, 2)], lambda fault: fault.generated
+    yield [(name, REAL_SEED) for name in REAL], lambda fault: fault.real
+    yield [(name, STORED_SEED) for name in STORED], lambda fault: fault.stored
+
+
+def scene_of(case: Case, people: People) -> tuple[Scene, np.random.Generator]:
+    """The scene of a case, and the generator that goes on to its noise."""
+    rng = np.random.default_rng(zlib.crc32(case.key.encode()))
+    stored = people.stored(case.site) if case.seed == STORED_SEED else None
+    fault = FAULTS[case.fault]
+    patient = people.patient(stored.patient if stored else case.site, case.seed)
+    scene = good(patient, rng, "site" if stored else fault.target, stored)
+    if fault.change is not None:
+        fault.change(scene, faults.Draw(rng, people))
+    return scene, rng
