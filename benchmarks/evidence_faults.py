@@ -17,6 +17,7 @@ from igrt.geometry.grid import Grid
 from igrt.geometry.motion import Frame, RigidMotion
 
 EMPTY_HU = (-1000, 0)
+BEYOND_MM = {"head": (-156.0,), "thorax": (-145.0, 145.0), "pelvis": (-196.0,)}  # the next 53 mm of the body that a planning CT leaves out
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def wrong_site(scene: Scene, draw: Draw) -> None:
 
 
 def wrong_part(scene: Scene, draw: Draw) -> None:
-    """The same patient beyond the end of the planning CT: an image of 53 mm along the body, 137 to 150 mm from the middle of the CT."""
-    off = -137.0 if scene.patient.site == "head" else float(draw.rng.uniform(140, 150) * draw.rng.choice([-1, 1]))
+    """The same patient beyond the end of the planning CT: an image of 53 mm along the body, 145 to 196 mm from the middle of the CT."""
+    off = float(draw.rng.choice(BEYOND_MM[scene.patient.site]))
     x, y, _ = scene.target.isocentre_mm
     there = np.array([x, y, scene.patient.middle_mm[2] + off])
     scene.parameters["off_mm"] = off
@@ -76,8 +77,7 @@ def wrong_part(scene: Scene, draw: Draw) -> None:
 
 def wrong_vertebra(scene: Scene, draw: Draw) -> None:
     """The patient lies one or two vertebrae off, in a field 48 to 110 mm long and 80 to 240 mm wide."""
-    levels = int(draw.rng.choice([-2, -1, 1, 2]))
-    shift = _levels_mm(scene.patient, levels)
+    levels, shift = _levels(scene.patient, draw.rng)
     scene.truth = RigidMotion(Frame.PLAN, Frame.DAILY, scene.truth.rotation, scene.truth.translation_mm + shift)
     scene.field = replace(scene.field, along=int(draw.rng.integers(20, 47)), radius_mm=draw.rng.uniform(40, 120))
     scene.parameters |= {"levels": levels, "shift_mm": float(np.linalg.norm(shift))}
@@ -86,18 +86,17 @@ def wrong_vertebra(scene: Scene, draw: Draw) -> None:
 
 def start_levels_off(scene: Scene, draw: Draw) -> None:
     """A good image, but the match starts one or two vertebrae off."""
-    levels = int(draw.rng.choice([-2, -1, 1, 2]))
-    shift = _levels_mm(scene.patient, levels)
+    levels, shift = _levels(scene.patient, draw.rng)
     scene.start = RigidMotion(Frame.PLAN, Frame.DAILY, scene.start.rotation, scene.start.translation_mm + shift)
     scene.start_only = True
     scene.parameters |= {"levels": levels, "shift_mm": float(np.linalg.norm(shift))}
 
 
-def _levels_mm(patient: Person, levels: int) -> Doubles:
-    """From the vertebra of the plan to one that many above (+) or below."""
-    middle = int(np.abs(patient.spine_mm - patient.targets["spine"].isocentre_mm).sum(axis=1).argmin())
-    there = int(np.clip(middle - levels, 0, len(patient.spine_mm) - 1))
-    return patient.spine_mm[there] - patient.spine_mm[middle]
+def _levels(patient: Person, rng: np.random.Generator) -> tuple[int, Doubles]:
+    """How many vertebrae above (+) or below the planned one, and the way there (mm); a generated pelvis has one to be taken for it."""
+    levels = -1 if patient.site == "pelvis" else int(rng.choice([-2, -1, 1, 2]))
+    middle = int(np.linalg.norm(patient.spine_mm - patient.targets["spine"].isocentre_mm, axis=1).argmin())
+    return levels, patient.spine_mm[middle - levels] - patient.spine_mm[middle]
 
 
 def start_far_off(scene: Scene, draw: Draw) -> None:

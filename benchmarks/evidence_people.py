@@ -1,6 +1,6 @@
 """The patients of the fault-injection benchmark: generated people, each of their own proportions, and real CTs without their noise.
 
-A generated person is an anatomy of igrt.simulation, voxelised once (a file of `folder`, 1.6 mm voxels, no noise), and bent by the
+A generated person is an anatomy of igrt.simulation, voxelised once (a file of `folder`, 1.8 mm voxels, no noise), and bent by the
 person's own proportions: other heights and widths, and a smooth field that makes left and right differ. Plan and daily images are
 both drawn from the bent volume, on grids that share nothing, so that no voxel of one is a voxel of the other.
 """
@@ -27,17 +27,18 @@ from igrt.simulation.phantoms import AIR_HU, Placed, lattice, to_hu16, voxelise
 from igrt.simulation.shapes import Waves
 
 Doubles = NDArray[np.float64]
-VOXEL_MM = 1.6
+VOXEL_MM = 1.8
 NODE_STEP, SLAB = 5, 24  # voxels between the places where shifts are worked out; slices drawn at a time
 # Half widths (mm) of what is voxelised about the middle of the site, along x, y, and how far down and up.
-EXTENT_MM = {"head": (115.0, 130.0, 165.0, 125.0), "thorax": (185.0, 130.0, 180.0, 180.0), "pelvis": (185.0, 130.0, 180.0, 180.0)}
+EXTENT_MM = {"head": (115.0, 130.0, 215.0, 125.0), "thorax": (185.0, 130.0, 180.0, 180.0), "pelvis": (185.0, 130.0, 215.0, 215.0)}
+PLAN_SLICES = {"head": (86, -32.0), "thorax": (72, 0.0), "pelvis": (112, 17.0)}  # how many, and how far above the middle of the site
 SIZE_SD, SIZE_MOST = 0.05, 0.12  # of heights, widths and depths
-BEND_SD_MM, BEND_SHORTEST_MM, BEND_LONGEST_MM = 3.0, 80.0, 250.0
+BEND_SD_MM, BEND_SHORTEST_MM, BEND_LONGEST_MM = 3.5, 150.0, 400.0
 SPINES = {"head": ("C2", "C3", "C4", "C5", "C6"), "thorax": ("T4", "T5", "T6", "T7", "T8", "T9"), "pelvis": ("L3", "L4", "L5")}
 MIDDLE_LEVEL = {"head": "C4", "thorax": "T7", "pelvis": "L4"}
 SPINE_TARGET_MM, REAL_TARGET_MM = 12.0, 20.0
 FIRST_SEED, SEEDS = 100, 70
-PLAN_SHAPE_KJI, PLAN_SPACING_MM, PLAN_NOISE_HU = (72, 136, 200), (1.9, 1.9, 3.0), 10.0
+PLAN_ACROSS, PLAN_SPACING_MM, PLAN_NOISE_HU = (136, 200), (1.9, 1.9, 3.0), 10.0
 # Real CTs: file, isocentre (plan LPS mm), what stands for the distance of two vertebrae.
 REAL = {
     "chest": ("chest/chest_ct.nii.gz", (14.0, -4.0, -160.0), 23.0),
@@ -153,7 +154,9 @@ class People:
         }
         body = hu[:, :, ::4].max(axis=2) > -300
         back = float(grid.origin_mm[1] + grid.spacing_mm[1] * np.flatnonzero(body.any(axis=0)).max())
-        return Person(f"{site} {seed}", site, seed, Volume(grid, hu), targets, levels, back, middle)
+        return Person(
+            f"{site} {seed}", site, seed, Volume(grid, hu), targets, levels, back, middle + np.array([0.0, 0.0, PLAN_SLICES[site][1]])
+        )
 
     def anatomy_hu(self, site: str, seed: int) -> NDArray[np.int16]:
         """The voxels of an anatomy, from its file."""
@@ -217,7 +220,7 @@ class People:
         """The planning CT: of a real person as it is, else on a grid of its own with 3 mm slices and noise of its own."""
         if person.real:
             return truth.load(truth.DATA / REAL[person.site][0], Frame.PLAN)
-        grid = plan_grid(person.middle_mm)
+        grid = plan_grid(person.site, person.middle_mm)
         total = np.zeros(grid.shape_kji, np.float32)
         for z in (-0.75, 0.75):  # a slice is the mean of its thickness
             slices = Grid(grid.frame, grid.shape_kji, grid.origin_mm + np.array([0, 0, z]), grid.spacing_mm, grid.direction)
@@ -284,10 +287,11 @@ def anatomy_grid(site: str, anatomy: Anatomy) -> Grid:
     return Grid.aligned(Frame.PLAN, shape_kji=shape, origin_mm=origin, spacing_mm=(VOXEL_MM,) * 3)
 
 
-def plan_grid(middle_mm: Doubles) -> Grid:
+def plan_grid(site: str, middle_mm: Doubles) -> Grid:
     """That of a generated planning CT."""
-    origin = middle_mm - (np.array(PLAN_SHAPE_KJI[::-1]) - 1) / 2 * PLAN_SPACING_MM
-    return Grid.aligned(Frame.PLAN, shape_kji=PLAN_SHAPE_KJI, origin_mm=origin, spacing_mm=PLAN_SPACING_MM)
+    shape = (PLAN_SLICES[site][0], *PLAN_ACROSS)
+    origin = middle_mm - (np.array(shape[::-1]) - 1) / 2 * PLAN_SPACING_MM
+    return Grid.aligned(Frame.PLAN, shape_kji=shape, origin_mm=origin, spacing_mm=PLAN_SPACING_MM)
 
 
 def _surface(anatomy: Anatomy) -> Doubles:

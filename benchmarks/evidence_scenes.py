@@ -82,9 +82,9 @@ def draw_look(rng: np.random.Generator, site: str) -> Look:
     )
 
 
-def draw_field(rng: np.random.Generator, site: str) -> Field:
-    """What scanners reconstruct."""
-    along = int(rng.integers(40, 73))
+def draw_field(rng: np.random.Generator, site: str, target: str) -> Field:
+    """What scanners reconstruct; a pelvis is not made above its third lumbar vertebra, so that its spine has a shorter field."""
+    along = int(rng.integers(40, 51 if (site, target) == ("pelvis", "spine") else 73))
     if site == "head":
         return Field(radius_mm=125.0, voxel_mm=(2.0, 2.4), across=128, along=along)
     if rng.random() < 0.3:
@@ -100,7 +100,7 @@ def good(patient: Person, rng: np.random.Generator, target_name: str | None = No
     start = RigidMotion(Frame.PLAN, Frame.DAILY, np.eye(3), target.isocentre_mm)
     body = BODY.get(patient.site, patient.site)
     look = draw_look(rng, "head" if patient.real else body)  # a real CT holds the breath of its own
-    scene = Scene(patient, target, name, patient, pose, start, draw_field(rng, body), look)
+    scene = Scene(patient, target, name, patient, pose, start, draw_field(rng, body, name), look)
     if stored is not None:  # the set-up error is in the image: what varies is where the match starts, and noise
         scene.stored, scene.truth = noisy(stored.image, scene.look.noise_hu, rng), stored.plan_from_daily
         shift = np.clip(START_SD_MM * rng.standard_normal(3), -START_MAX_MM, START_MAX_MM)
