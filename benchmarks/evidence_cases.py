@@ -55,7 +55,7 @@ FAULTS = {
         Fault("same proportions", faults.same_proportions, 1.5, 0, 0),
         Fault("wrong site", faults.wrong_site, 1.0, 3, 1),
         Fault("wrong part", faults.wrong_part, 1.0, 0, 0),
-        Fault("wrong vertebra", faults.wrong_vertebra, 3.0, 12, 0, "spine"),
+        Fault("wrong vertebra", faults.wrong_vertebra, 4.0, 16, 0, "spine"),
         Fault("start at another vertebra", faults.start_levels_off, 1.0, 4, 0, "spine"),
         Fault("start far off", faults.start_far_off, 1.0, 4, 2),
         Fault("patient far off", faults.patient_far_off, 2.0, 6, 0),

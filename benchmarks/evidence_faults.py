@@ -76,10 +76,10 @@ def wrong_part(scene: Scene, draw: Draw) -> None:
 
 
 def wrong_vertebra(scene: Scene, draw: Draw) -> None:
-    """The patient lies one or two vertebrae off, in a field 48 to 110 mm long and 80 to 240 mm wide."""
+    """The patient lies one or two vertebrae off, in a field 38 to 96 mm long and 60 to 180 mm wide."""
     levels, shift = _levels(scene.patient, draw.rng)
     scene.truth = RigidMotion(Frame.PLAN, Frame.DAILY, scene.truth.rotation, scene.truth.translation_mm + shift)
-    scene.field = replace(scene.field, along=int(draw.rng.integers(20, 47)), radius_mm=draw.rng.uniform(40, 120))
+    scene.field = replace(scene.field, along=int(draw.rng.integers(16, 41)), radius_mm=float(draw.rng.uniform(30, 90)))
     scene.parameters |= {"levels": levels, "shift_mm": float(np.linalg.norm(shift))}
     scene.parameters |= {"along": scene.field.along, "radius_mm": scene.field.radius_mm}
 
@@ -101,17 +101,17 @@ def _levels(patient: Person, rng: np.random.Generator) -> tuple[int, Doubles]:
 
 def start_far_off(scene: Scene, draw: Draw) -> None:
     """A good image, but the match starts 40 to 120 mm and 0 to 30 degrees off."""
-    scene.start = _moved(scene, draw.rng, scene.start)
+    scene.start = _moved(scene, draw.rng, scene.start, 40, 120)
     scene.start_only = True
 
 
 def patient_far_off(scene: Scene, draw: Draw) -> None:
-    """The patient lies 40 to 120 mm and 0 to 30 degrees off."""
-    scene.truth = _moved(scene, draw.rng, scene.truth)
+    """The patient lies 50 to 140 mm and 0 to 30 degrees off."""
+    scene.truth = _moved(scene, draw.rng, scene.truth, 50, 140)
 
 
-def _moved(scene: Scene, rng: np.random.Generator, pose: RigidMotion) -> RigidMotion:
-    shift, turn = rng.uniform(40, 120) * _unit(rng), rng.uniform(0, 30) * _unit(rng)
+def _moved(scene: Scene, rng: np.random.Generator, pose: RigidMotion, least_mm: float, most_mm: float) -> RigidMotion:
+    shift, turn = rng.uniform(least_mm, most_mm) * _unit(rng), rng.uniform(0, 30) * _unit(rng)
     scene.parameters |= {"shift_mm": float(np.linalg.norm(shift)), "turn_deg": float(np.linalg.norm(turn))}
     rotation = rotation_from_angles(pitch_deg=turn[0], roll_deg=turn[1], yaw_deg=turn[2])
     c = scene.target.isocentre_mm

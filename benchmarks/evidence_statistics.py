@@ -1,0 +1,222 @@
+"""What the lines of `evidence_run.py` come to: which answers were wrong, limits from some patients, rates and intervals of others."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Line = dict
+Doubles = NDArray[np.float64]
+WRONG_MM, GOOD_MM = 2.0, 1.0
+TRUE_RATE = 0.00044  # wrong vertebrae, of fractions
+BUDGET, FINAL_BUDGET = 0.006, 0.001  # of the good cases that set the limits: refused at all, and with no override
+CAUGHT_TWICE = 0.05  # what it is worth to catch a wrong answer by a second measure, against the first
+CANDIDATES = 12  # good cases at most that one measure's limit may refuse beyond the last step, in a step
+MARGIN = 0.1  # beyond the worst good case, of its distance from the median
+NOT_TAKEN = (-9.0, 999.0)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A rule of the protocol: its key, its value in a line's evidence, whether more is better, whether nobody sets it aside."""
+
+    key: str
+    value: Callable[[dict], float]
+    at_least: bool
+    final: bool = False
+
+    def badness(self, lines: Iterable[Line]) -> Doubles:
+        """Larger is worse; what is not a number is worst."""
+        values = np.array([self.value(line["evidence"]) for line in lines], float)
+        return np.nan_to_num(-values if self.at_least else values, nan=np.inf)
+
+
+def _named(name: str) -> Callable[[dict], float]:
+    return lambda evidence: evidence[name]
+
+
+def _most(name: str) -> Callable[[dict], float]:
+    return lambda evidence: max(evidence[name])
+
+
+MEASURES = (
+    Measure("identity_min", _named("identity"), at_least=True, final=True),
+    Measure("mirror_margin_min", _named("mirror_margin"), at_least=True, final=True),
+    Measure("stretch_max", _named("stretch"), at_least=False, final=True),
+    Measure("vertebra_margin_min", _named("vertebra_margin"), at_least=True),
+    Measure("region_residual_max_mm", _named("region_residual_mm"), at_least=False),
+    Measure("second_metric_offset_max_mm", _named("second_metric_offset_mm"), at_least=False),
+    Measure("swap_difference_max_mm", _named("swap_difference_mm"), at_least=False),
+    Measure("rival_margin_min", _named("rival_margin"), at_least=True),
+    Measure("overlap_min", _named("overlap"), at_least=True),
+    Measure("similarity_min", _named("similarity"), at_least=True),
+    Measure("inliers_min", _named("inliers"), at_least=True),
+    Measure("second_start_difference_max_mm", _named("second_start_difference_mm"), at_least=False),
+    Measure("translation_sd_max_mm", _most("translation_sd_mm"), at_least=False),
+    Measure("rotation_sd_max_deg", _most("rotation_sd_deg"), at_least=False),
+    Measure("observability_min", _named("observability"), at_least=True),
+    Measure("samples_min", _named("samples"), at_least=True),
+)
+
+
+def load(files: Sequence[Path]) -> list[Line]:
+    """Every line of the files, in the order of the cases."""
+    lines = [json.loads(text) for file in files for text in file.read_text().splitlines()]
+    return sorted(lines, key=lambda line: (line["site"], line["seed"], line["fault"], line["n"]))
+
+
+def judges(line: Line) -> bool:
+    """Whether the patient is of the half that judges; all real ones are."""
+    return line["seed"] < 0 or line["seed"] % 2 == 1
+
+
+def answered(line: Line) -> bool:
+    """Whether there was a pose at all."""
+    return "evidence" in line
+
+
+def wrong(line: Line) -> bool:
+    """Whether the answer must not be used; an image of something else has no answer that may be."""
+    return line["impossible"] or (answered(line) and not line["error_mm"] <= WRONG_MM)
+
+
+def good(line: Line) -> bool:
+    """A good image with a right answer."""
+    return line["fault"] == "good" and answered(line) and not wrong(line)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A limit for each measure that was taken, in badness."""
+
+    limits: dict[str, float]
+
+    @property
+    def measures(self) -> list[Measure]:
+        """Those with a limit."""
+        return [m for m in MEASURES if m.key in self.limits]
+
+    def refusing(self, lines: Sequence[Line]) -> NDArray[np.bool_]:
+        """(lines, measures) who refuses; the last column is what has not converged. Lines without an answer are refused by all."""
+        there = np.array([answered(line) for line in lines], bool)
+        table = np.ones((len(lines), len(self.limits) + 1), bool)
+        with_answer = [line for line in lines if answered(line)]
+        for column, measure in enumerate(self.measures):
+            table[there, column] = measure.badness(with_answer) > self.limits[measure.key]
+        table[there, -1] = [not line["evidence"]["converged"] for line in with_answer]
+        return table
+
+    def final(self, lines: Sequence[Line]) -> NDArray[np.bool_]:
+        """(lines,) who is refused by what nobody sets aside."""
+        columns = [n for n, measure in enumerate(self.measures) if measure.final]
+        return self.refusing(lines)[:, columns].any(axis=1)
+
+    def toml(self) -> str:
+        """The lines of a protocol's table [evidence]."""
+        return "\n".join(f"{m.key} = {abs(self.limits[m.key]) if self.limits[m.key] == 0 else self.shown(m):g}" for m in self.measures)
+
+    def shown(self, measure: Measure) -> float:
+        """The limit as the protocol has it."""
+        return -self.limits[measure.key] if measure.at_least else self.limits[measure.key]
+
+
+def rounded(limit: float) -> float:
+    """To three digits, towards what is accepted."""
+    if limit == 0 or not np.isfinite(limit):
+        return limit
+    step = 10.0 ** (np.floor(np.log10(abs(limit))) - 2)
+    return float(f"{np.ceil(limit / step) * step:.6g}")
+
+
+def taken(lines: Sequence[Line]) -> list[Measure]:
+    """The measures that were taken somewhere."""
+    known = [line["evidence"] for line in lines if answered(line)]
+    return [m for m in MEASURES if any(m.key.startswith("samples") or m.value(e) not in NOT_TAKEN for e in known if _has(m, e))]
+
+
+def _has(measure: Measure, evidence: dict) -> bool:
+    try:
+        measure.value(evidence)
+    except KeyError:
+        return False
+    return True
+
+
+def fitted(lines: Sequence[Line]) -> Rules:
+    """Limits from the lines of the patients that set them.
+
+    Each limit begins beyond the worst good case, by a tenth of its distance from the median. Then, step by step, that limit is drawn
+    in whose next good cases (up to 12) buy the most wrong answers that nothing refuses yet, each, or, at a twentieth of the worth, that
+    one measure alone refuses; until 0.6 % of the good cases are refused, 0.1 % by what nobody sets aside, or nothing is left to buy.
+    """
+    right, bad = [line for line in lines if good(line)], [line for line in lines if wrong(line) and answered(line)]
+    measures = taken(lines)
+    goods, bads = ([m.badness(group) for m in measures] for group in (right, bad))
+    ladders = [_ladder(values) for values in goods]
+    steps = [0] * len(measures)
+    settled = np.array([not line["evidence"]["converged"] for line in bad], bool)
+
+    def refused(of: list[Doubles], at: list[int]) -> NDArray[np.bool_]:
+        return np.stack([values > ladder[step] for values, ladder, step in zip(of, ladders, at, strict=True)], axis=1)
+
+    while True:
+        caught, lost = refused(bads, steps).sum(axis=1) + settled, refused(goods, steps)
+        best: tuple[float, list[int]] | None = None
+        for n, measure in enumerate(measures):
+            for step in range(steps[n] + 1, min(steps[n] + 1 + CANDIDATES, len(ladders[n]))):
+                there = [*steps[:n], step, *steps[n + 1 :]]
+                now = lost.copy()
+                now[:, n] = goods[n] > ladders[n][step]
+                final = now[:, [m.final for m in measures]].any(axis=1).mean() if measure.final else 0.0
+                price = int(now.any(axis=1).sum() - lost.any(axis=1).sum())
+                if now.any(axis=1).mean() > BUDGET or final > FINAL_BUDGET:
+                    break
+                more = (bads[n] > ladders[n][step]) & ~(bads[n] > ladders[n][steps[n]])
+                worth = float((more & (caught == 0)).sum() + CAUGHT_TWICE * (more & (caught == 1)).sum()) / max(price, 0.5)
+                if worth > 0 and (best is None or worth > best[0]):
+                    best = worth, there
+        if best is None:
+            return Rules({m.key: rounded(float(ladder[step])) for m, ladder, step in zip(measures, ladders, steps, strict=True)})
+        steps = best[1]
+
+
+def _ladder(values: Doubles) -> Doubles:
+    """Limits that refuse no good case (with a margin), then 1, 2, ... of them, each half way to the next."""
+    worst = np.sort(values)[::-1][: max(int(2 * BUDGET * len(values)), 2) + 2]
+    first = worst[0] + MARGIN * (worst[0] - np.median(values))
+    return np.concatenate([[first], (worst[:-1] + worst[1:]) / 2])
+
+
+def by_patient(lines: Sequence[Line], counted: NDArray[np.bool_], draws: int = 4000) -> tuple[float, float, float]:
+    """A share of the lines in %, and its 95 % interval from patients drawn anew."""
+    names = sorted({line["patient"] for line in lines})
+    index = np.array([names.index(line["patient"]) for line in lines])
+    many, of = np.bincount(index, counted, len(names)), np.bincount(index, minlength=len(names))
+    drawn = np.random.default_rng(1).integers(0, len(names), (draws, len(names)))
+    shares = 100 * many[drawn].sum(axis=1) / of[drawn].sum(axis=1)
+    low, high = np.percentile(shares, [2.5, 97.5])
+    return 100 * float(counted.mean()), float(low), float(high)
+
+
+def at_most(count: int, of: int) -> float:
+    """The share in % that `count` of `of` independent cases exclude at 95 % (Clopper and Pearson, one-sided)."""
+    low, high = count / of, 1.0
+    for _ in range(60):
+        p = (low + high) / 2
+        n = np.arange(count + 1)
+        logs = np.array([sum(np.log((of - m) / (m + 1)) for m in range(k)) for k in n]) + n * np.log(p) + (of - n) * np.log1p(-p)
+        low, high = (p, high) if np.exp(logs).sum() > 0.05 else (low, p)
+    return 100 * high
+
+
+def worth_of_an_alarm(caught: float, false_alarms: float, rate: float = TRUE_RATE) -> float:
+    """The share of alarms that are true."""
+    return caught * rate / (caught * rate + false_alarms * (1 - rate))
+
+
+def scaled_deviations(lines: Sequence[Line]) -> Doubles:
+    """Absolute errors of target vertices over their stated standard deviations, every axis of every vertex."""
+    return np.abs(np.concatenate([line["deviations"] for line in lines]))
