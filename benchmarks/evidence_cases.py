@@ -1,17 +1,17 @@
 """The cases of the fault-injection benchmark: one table of faults, and the list of cases. Everything follows from a case's key."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import evidence_faults as faults
 import numpy as np
-from evidence_people import FIRST_SEED, REAL, SEEDS, People
+from evidence_anatomies import FIRST_SEED, REAL_CTS, REAL_SEED, SEEDS, STORED_SEED, RealCt
+from evidence_people import People
 from evidence_scenes import Scene, good
 
 from igrt.simulation.patients import SITES
 
-REAL_SEED, STORED_SEED = -1, -2
 STORED = ("chest_a", "chest_b", "head_a", "thorax_a")
 
 
@@ -71,12 +71,15 @@ FAULTS = {
 }
 
 
-def cases(*, share: float = 1.0, patients: int = 0, part: int = 0, parts: int = 1) -> Iterator[Case]:
+def cases(
+    *, share: float = 1.0, patients: int = 0, part: int = 0, parts: int = 1, archive: Mapping[str, RealCt] | None = None
+) -> Iterator[Case]:
     """Every case, patient by patient, those of one half of the patients before those of the other.
 
-    `share` of each patient's, of the first `patients` of each kind (0: all), of part `part` of `parts`.
+    `share` of each patient's, of the first `patients` of each kind (0: all), of part `part` of `parts`. Of the
+    CTs of an archive alone, where one is given.
     """
-    for everyone, draws in _patients():
+    for everyone, draws in _patients(archive):
         everyone = everyone[: patients or None]
         for count, (site, seed) in enumerate(everyone):
             for fault in FAULTS.values():
@@ -86,11 +89,14 @@ def cases(*, share: float = 1.0, patients: int = 0, part: int = 0, parts: int = 
                     yield from (Case(site, seed, fault.name, n) for n in range(last - first))
 
 
-def _patients() -> Iterator[tuple[list[tuple[str, int]], Callable[[Fault], float]]]:
+def _patients(archive: Mapping[str, RealCt] | None) -> Iterator[tuple[list[tuple[str, int]], Callable[[Fault], float]]]:
+    if archive:
+        yield [(name, ct.seed) for name, ct in archive.items()], lambda fault: fault.real
+        return
     for site in SITES:
         for half in (0, 1):
             yield [(site, seed) for seed in range(FIRST_SEED + half, FIRST_SEED + SEEDS, 2)], lambda fault: fault.generated
-    yield [(name, REAL_SEED) for name in REAL], lambda fault: fault.real
+    yield [(name, REAL_SEED) for name in REAL_CTS], lambda fault: fault.real
     yield [(name, STORED_SEED) for name in STORED], lambda fault: fault.stored
 
 

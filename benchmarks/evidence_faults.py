@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from evidence_anatomies import Doubles
 from evidence_images import Bead, Curved, Pushed
-from evidence_people import Doubles, People, Person, Target
+from evidence_people import People, Person, Target
 from evidence_scenes import Scene
 
 from igrt.compute.volume import Volume

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from evidence_people import Doubles, Person, drawn
+from evidence_anatomies import Doubles, drawn
+from evidence_people import Person
 from numpy.typing import NDArray
 
 from igrt.compute.device import Verbs
@@ -150,7 +151,7 @@ def cone_beam(
         )
     for bead, value in [*((b, GAS_HU) for b in look.gas), *((b, METAL_HU) for b in look.metal)]:
         add_bead(hu, x, y, z, bead, value)
-    radii = (85.0, 105.0) if person.site == "head" else (175.0, 115.0)
+    radii = (85.0, 105.0) if person.kind == "head" else (175.0, 115.0)
     depth = np.minimum((x / radii[0]) ** 2 + ((y / radii[1]) ** 2)[:, None], 1.0).astype(np.float32)
     painted = look.gain * hu + np.float32(look.offset_hu)
     painted += np.float32(-look.cupping_hu) * (1 - depth) * np.clip(hu / 1000 + 1, 0, 1.2)

@@ -6,13 +6,30 @@ both drawn from the bent volume, on grids that share nothing, so that no voxel o
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import truth
+from evidence_anatomies import (
+    FIRST_SEED,
+    MIDDLE_LEVEL,
+    PLAN_NOISE_HU,
+    PLAN_SLICES,
+    REAL_CTS,
+    REAL_TARGET_MM,
+    SEEDS,
+    SPINE_TARGET_MM,
+    SPINES,
+    Doubles,
+    Proportions,
+    anatomy_grid,
+    archived,
+    drawn,
+    plan_grid,
+)
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
@@ -23,29 +40,7 @@ from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.levels import shrink_factors, shrunk_grid
 from igrt.simulation.anatomy import Anatomy
 from igrt.simulation.patients import SITES
-from igrt.simulation.phantoms import AIR_HU, Placed, lattice, to_hu16, voxelise
-from igrt.simulation.shapes import Waves
-
-Doubles = NDArray[np.float64]
-VOXEL_MM = 1.8
-NODE_STEP, SLAB = 5, 24  # voxels between the places where shifts are worked out; slices drawn at a time
-# Half widths (mm) of what is voxelised about the middle of the site, along x, y, and how far down and up.
-EXTENT_MM = {"head": (115.0, 130.0, 215.0, 125.0), "thorax": (185.0, 130.0, 180.0, 180.0), "pelvis": (185.0, 130.0, 215.0, 215.0)}
-PLAN_SLICES = {"head": (86, -32.0), "thorax": (72, 0.0), "pelvis": (112, 17.0)}  # how many, and how far above the middle of the site
-SIZE_SD, SIZE_MOST = 0.05, 0.12  # of heights, widths and depths
-BEND_SD_MM, BEND_SHORTEST_MM, BEND_LONGEST_MM = 3.5, 150.0, 400.0
-SPINES = {"head": ("C2", "C3", "C4", "C5", "C6"), "thorax": ("T4", "T5", "T6", "T7", "T8", "T9"), "pelvis": ("L3", "L4", "L5")}
-MIDDLE_LEVEL = {"head": "C4", "thorax": "T7", "pelvis": "L4"}
-SPINE_TARGET_MM, REAL_TARGET_MM = 12.0, 20.0
-FIRST_SEED, SEEDS = 100, 70
-PLAN_ACROSS, PLAN_SPACING_MM, PLAN_NOISE_HU = (136, 200), (1.9, 1.9, 3.0), 10.0
-# Real CTs: file, isocentre (plan LPS mm), what stands for the distance of two vertebrae.
-REAL = {
-    "chest": ("chest/chest_ct.nii.gz", (14.0, -4.0, -160.0), 23.0),
-    "head": ("head/head_ct.nii.gz", (0.0, 0.0, 20.0), 18.0),
-    "thorax4d": ("thorax4d/thorax4d_t0.nii.gz", (0.0, 0.0, 0.0), 23.0),
-    "lung": ("lung/lung_baseline.nii.gz", (-75.0, -45.0, -1270.0), 22.0),
-}
+from igrt.simulation.phantoms import Placed, lattice, to_hu16, voxelise
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ class Target:
 class Person:
     """Someone: noise-free tissue in plan LPS, targets by name, centres of vertebrae from the head down, and where the back lies (y).
 
-    The planning CT is about `middle_mm`.
+    `site` names a real CT, or is the kind of image, which is head, thorax or pelvis. The planning CT is about `middle_mm`.
     """
 
     name: str
@@ -71,6 +66,7 @@ class Person:
     spine_mm: Doubles
     back_mm: float
     middle_mm: Doubles
+    kind: str
 
     @property
     def real(self) -> bool:
@@ -88,52 +84,13 @@ class Stored:
     start: RigidMotion
 
 
-@dataclass(frozen=True)
-class Proportions:
-    """How a person differs from the anatomy: `anatomy point = person's point + field`, about `middle_mm`."""
-
-    middle_mm: Doubles
-    size: Doubles
-    waves: tuple[Waves, Waves, Waves] | None
-
-    @classmethod
-    def of(cls, seed: int, middle_mm: Doubles) -> "Proportions":
-        """Those of one person."""
-        rng = np.random.default_rng([seed, 77])
-        size = np.exp(np.clip(rng.normal(0, SIZE_SD, 3), -SIZE_MOST, SIZE_MOST))
-        x, y, z = (Waves.band(rng, count=24, shortest_mm=BEND_SHORTEST_MM, longest_mm=BEND_LONGEST_MM) for _ in range(3))
-        return cls(middle_mm, size, (x, y, z))
-
-    @classmethod
-    def none(cls, middle_mm: Doubles) -> "Proportions":
-        """The anatomy as it is."""
-        return cls(middle_mm, np.ones(3), None)
-
-    def shift_mm(self, places_mm: Doubles) -> Doubles:
-        """(n, 3) from the person's places to the anatomy's."""
-        return (places_mm - self.middle_mm) * (1 / self.size - 1) + self._field_mm(places_mm)
-
-    def person_from_anatomy(self, points_mm: Doubles) -> Doubles:
-        """Where the person has what the anatomy has at points (n, 3)."""
-        found = np.array(points_mm, float)
-        for _ in range(30 if self.waves is not None else 1):
-            found = self.middle_mm + (points_mm - self._field_mm(found) - self.middle_mm) * self.size
-        return found
-
-    def _field_mm(self, points_mm: Doubles) -> Doubles:
-        if self.waves is None:
-            return np.zeros_like(points_mm)
-        values = [np.cos(points_mm @ w.vectors.T + w.phases).sum(axis=1) * np.sqrt(2 / len(w.phases)) for w in self.waves]
-        return BEND_SD_MM * np.stack(values, axis=1)
-
-
 class People:
     """Makes people, keeping the last few; `folder` holds the voxelised anatomies, which are made where they are not there."""
 
-    def __init__(self, folder: Path, verbs: Verbs) -> None:
-        self.verbs, self._folder = verbs, folder
+    def __init__(self, folder: Path, verbs: Verbs, archive: Path | None = None) -> None:
+        self.verbs, self._folder, self.real_cts = verbs, folder, archived(archive) if archive else REAL_CTS
         self.person = lru_cache(maxsize=8)(self._person)
-        self.real = lru_cache(maxsize=len(REAL))(self._real)
+        self.real = lru_cache(maxsize=4)(self._real)
         self.stored = lru_cache(maxsize=4)(self._stored)
 
     def _person(self, site: str, seed: int, proportions_of: int | None) -> Person:
@@ -154,9 +111,8 @@ class People:
         }
         body = hu[:, :, ::4].max(axis=2) > -300
         back = float(grid.origin_mm[1] + grid.spacing_mm[1] * np.flatnonzero(body.any(axis=0)).max())
-        return Person(
-            f"{site} {seed}", site, seed, Volume(grid, hu), targets, levels, back, middle + np.array([0.0, 0.0, PLAN_SLICES[site][1]])
-        )
+        plan_middle = middle + np.array([0.0, 0.0, PLAN_SLICES[site][1]])
+        return Person(f"{site} {seed}", site, seed, Volume(grid, hu), targets, levels, back, plan_middle, site)
 
     def anatomy_hu(self, site: str, seed: int) -> NDArray[np.int16]:
         """The voxels of an anatomy, from its file."""
@@ -173,16 +129,17 @@ class People:
 
     def _real(self, name: str) -> Person:
         """A real CT, its noise taken off so that plan and daily image do not share it."""
-        file, isocentre, step_mm = REAL[name]
-        ct = truth.load(truth.DATA / file, Frame.PLAN)
-        centre = np.array(isocentre)
-        target = Target(centre, centre + REAL_TARGET_MM * _ball_points(48))
-        spine = centre + step_mm * np.array([[0.0, 0.0, n] for n in (2, 1, 0, -1, -2)])
+        known = self.real_cts[name]
+        ct = known.volume()
         quiet = median_filter(ct.hu, size=(1, 3, 3))
-        body = quiet[:, :, ::4].max(axis=2) > -300
-        back = float(ct.grid.origin_mm[1] + ct.grid.spacing_mm[1] * np.flatnonzero(body.any(axis=0)).max())
+        body = quiet[::2, ::2, ::2] > -300
+        back = float(ct.grid.origin_mm[1] + 2 * ct.grid.spacing_mm[1] * np.flatnonzero(body.any(axis=(0, 2))).max())
+        middle = ct.grid.position_mm(2 * np.argwhere(body)[:, ::-1].mean(axis=0))
+        centre = np.round(middle) if known.isocentre_mm is None else np.array(known.isocentre_mm)
+        target = Target(centre, centre + REAL_TARGET_MM * _ball_points(48))
+        spine = centre + known.vertebra_mm * np.array([[0.0, 0.0, n] for n in (2, 1, 0, -1, -2)])
         tissue, targets = Volume(ct.grid, np.ascontiguousarray(quiet)), {"site": target, "spine": target}
-        return Person(f"real {name}", name, -1, tissue, targets, spine, back, ct.grid.centre_mm)
+        return Person(f"real {name}", name, known.seed, tissue, targets, spine, back, ct.grid.centre_mm, known.kind)
 
     def patient(self, site: str, seed: int) -> Person:
         """The patient of a case: a real one where the seed is below 0."""
@@ -192,10 +149,13 @@ class People:
         """Another patient of the same site, of the same half of the patients; the only real head has a generated one."""
         if not patient.real:
             return self.person(patient.site, following(patient.seed), following(patient.seed))
-        alike = [name for name in REAL if name != "head" and name != patient.site]
-        if patient.site == "head":
-            seed = int(rng.integers(FIRST_SEED, FIRST_SEED + SEEDS) | 1)  # real patients judge
-            return self.person("head", seed, seed)
+        known = self.real_cts[patient.site]
+        alike = [
+            name for name, ct in self.real_cts.items() if name != patient.site and (ct.kind, ct.seed % 2) == (known.kind, known.seed % 2)
+        ]
+        if not alike:
+            seed = int(rng.integers(FIRST_SEED, FIRST_SEED + SEEDS) | 1)  # such patients judge
+            return self.person(known.kind, seed, seed)
         return self.real(str(rng.choice(alike)))
 
     def twin(self, patient: Person) -> Person:
@@ -205,7 +165,8 @@ class People:
     def elsewhere(self, patient: Person, rng: np.random.Generator) -> Person:
         """Someone imaged at another part of the body."""
         if patient.real:
-            return self.real("head" if patient.site != "head" else str(rng.choice([n for n in REAL if n != "head"])))
+            others = [name for name, ct in self.real_cts.items() if ct.kind != patient.kind]
+            return self.real(str(rng.choice(others))) if others else self.person("head", FIRST_SEED + patient.seed % 2, None)
         return self.person(str(rng.choice([site for site in SITES if site != patient.site])), patient.seed, None)
 
     def _stored(self, case: str) -> Stored:
@@ -219,7 +180,7 @@ class People:
     def plan(self, person: Person) -> Volume:
         """The planning CT: of a real person as it is, else on a grid of its own with 3 mm slices and noise of its own."""
         if person.real:
-            return truth.load(truth.DATA / REAL[person.site][0], Frame.PLAN)
+            return self.real_cts[person.site].volume()
         grid = plan_grid(person.site, person.middle_mm)
         total = np.zeros(grid.shape_kji, np.float32)
         for z in (-0.75, 0.75):  # a slice is the mean of its thickness
@@ -229,69 +190,9 @@ class People:
         return Volume(grid, to_hu16(total + np.float32(PLAN_NOISE_HU) * noise))
 
 
-def drawn(
-    tissue: Volume,
-    grid: Grid,
-    verbs: Verbs,
-    shift_mm: Callable[[Doubles], Doubles] | None = None,
-    tissue_from_grid: RigidMotion | None = None,
-) -> NDArray[np.int16]:
-    """(k, j, i) HU on a grid, air where there is no tissue: taken at `tissue_from_grid` of each voxel and `shift_mm` of that beside.
-
-    The shift is worked out every few voxels and interpolated between.
-    """
-    pose = tissue_from_grid or RigidMotion.identity(target=grid.frame, source=grid.frame)
-    linear, start = pose.rotation @ grid.mm_from_index[:, :3], pose.apply(grid.mm_from_index[:, 3])
-    shift = None if shift_mm is None else _between(grid.shape_kji, lambda index: shift_mm(index @ linear.T + start))
-    hu = np.empty(grid.shape_kji, np.int16)
-    j, i = (np.arange(n, dtype=float) for n in grid.shape_kji[1:])
-    for first in range(0, len(hu), SLAB):
-        k = np.arange(first, min(first + SLAB, len(hu)), dtype=float)
-        places = np.empty((len(k), len(j), len(i), 3))
-        for axis in range(3):
-            row = linear[axis]
-            places[..., axis] = (row[2] * k + start[axis])[:, None, None] + ((row[1] * j)[:, None] + row[0] * i)
-        if shift is not None:
-            weights, across = shift
-            places += np.tensordot(weights[first : first + len(k)], across, axes=(1, 0))
-        values = verbs.interpolate(tissue, places.reshape(-1, 3))
-        hu[first : first + len(k)] = to_hu16(np.nan_to_num(values, nan=AIR_HU)).reshape(places.shape[:3])
-    return hu
-
-
-def _between(shape_kji: tuple[int, int, int], shift: Callable[[Doubles], Doubles]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weights (k, nodes) and values (nodes, j, i, 3) whose product is a shift that is given at indices (n, 3) in the order i, j, k."""
-    nodes = [np.append(np.arange(0, n - 1, NODE_STEP), n - 1).astype(float) for n in shape_kji]
-    index = np.stack(np.meshgrid(*nodes, indexing="ij")[::-1], -1).reshape(-1, 3)
-    values = shift(index).reshape(*(len(n) for n in nodes), 3).astype(np.float32)
-    weights = [
-        np.stack([np.interp(np.arange(count), knots, unit) for unit in np.eye(len(knots))], axis=1).astype(np.float32)
-        for knots, count in zip(nodes, shape_kji, strict=True)
-    ]
-    for axis in (1, 2):
-        values = np.moveaxis(np.tensordot(weights[axis], values, axes=(1, axis)), 0, axis)
-    return weights[0], np.ascontiguousarray(values)
-
-
 def following(seed: int) -> int:
     """The seed of the next patient of the same half."""
     return FIRST_SEED + (seed - FIRST_SEED + 2) % SEEDS
-
-
-def anatomy_grid(site: str, anatomy: Anatomy) -> Grid:
-    """What of an anatomy is voxelised."""
-    x, y, down, up = EXTENT_MM[site]
-    count = np.round(np.array([2 * x, 2 * y, down + up]) / VOXEL_MM).astype(int)
-    origin = anatomy.middle_mm - np.array([x, y, down])
-    shape = (int(count[2]), int(count[1]), int(count[0]))
-    return Grid.aligned(Frame.PLAN, shape_kji=shape, origin_mm=origin, spacing_mm=(VOXEL_MM,) * 3)
-
-
-def plan_grid(site: str, middle_mm: Doubles) -> Grid:
-    """That of a generated planning CT."""
-    shape = (PLAN_SLICES[site][0], *PLAN_ACROSS)
-    origin = middle_mm - (np.array(shape[::-1]) - 1) / 2 * PLAN_SPACING_MM
-    return Grid.aligned(Frame.PLAN, shape_kji=shape, origin_mm=origin, spacing_mm=PLAN_SPACING_MM)
 
 
 def _surface(anatomy: Anatomy) -> Doubles:

@@ -1,12 +1,16 @@
 """Fault injection: thousands of good and faulted images matched, with all the evidence that the engine had, for `evidence_report.py`.
 
-    python benchmarks/evidence_run.py [--results FILE.jsonl] [--anatomies FOLDER] [--share S] [--patients N] [--part N/M] [--device NAME]
+    python benchmarks/evidence_run.py [--results FILE.jsonl] [--anatomies FOLDER] [--archive FOLDER] [--share S] [--patients N] [--part N/M]
 
 Each case is a line of the file, and what is there is not run again. `--part 1/2` and `--part 2/2` may run at once, each to a file
-of its own. `--share 0.05` runs that part of every patient's cases. Nothing is decided here: every value of the evidence is kept, so
-that thresholds and the scale of the covariance are set afterwards. A line has the case, the fault's parameters, `error_mm` (the
-largest distance between where the answer puts a target vertex and where it belongs), `error` of the answer at the isocentre (mm and rad,
-in the order of the covariance), the covariance, errors over stated deviations at eight vertices, and seconds.
+of its own. `--share 0.05` runs that part of every patient's cases. `--archive` runs the CTs of a folder instead of the benchmark's own
+patients: each DICOM folder or volume file in it (.nii.gz, .mha, .nrrd) is a patient, the isocentre in the middle of the body, or where
+`isocentres.json` in that folder has it by name (plan LPS mm).
+
+Nothing is decided here: every value of the evidence is kept, so that thresholds and the scale of the covariance are set afterwards. A line
+has the case, the fault's parameters, `error_mm` (the largest distance between where the answer puts a target vertex and where it belongs),
+`error` of the answer at the isocentre (mm and rad, in the order of the covariance), the covariance, errors over stated deviations at eight
+vertices, and seconds.
 """
 
 import argparse
@@ -17,10 +21,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from evidence_anatomies import Doubles
 from evidence_cases import Case, Scene, cases, scene_of
-from evidence_people import Doubles, People, Person
+from evidence_people import People, Person
 
 from igrt.compute import device
+from igrt.compute.cpu import CpuVerbs
 from igrt.errors import InputError
 from igrt.geometry.motion import RigidMotion
 from igrt.registration.match import Match
@@ -118,18 +124,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("evidence.jsonl"))
     parser.add_argument("--anatomies", type=Path, default=Path("anatomies"), help="where voxelised anatomies are kept, 16 MB each")
+    parser.add_argument("--archive", type=Path, help="run these CTs instead: a DICOM folder or a volume file a patient, isocentres.json")
     parser.add_argument("--share", type=float, default=1.0, help="of every patient's cases")
     parser.add_argument("--patients", type=int, default=0, help="only so many of each site and half")
     parser.add_argument("--part", default="1/1", help="N/M: the N-th of M parts of the patients")
+    parser.add_argument("--threads", type=int, help="of each process")
     parser.add_argument("--device")
     options = parser.parse_args()
     verbs = device.choose(options.device).verbs
+    if options.threads and isinstance(verbs, CpuVerbs):
+        verbs.set_threads(options.threads)
     lines = options.results.read_text().splitlines() if options.results.exists() else []
     done = {Case(*(json.loads(line)[name] for name in ("site", "seed", "fault", "n"))) for line in lines}
     part, parts = (int(number) for number in options.part.split("/"))
-    runner = Runner(People(options.anatomies, verbs))
+    people = People(options.anatomies, verbs, options.archive)
+    runner, archive = Runner(people), people.real_cts if options.archive else None
     with options.results.open("a") as file:
-        for case in cases(share=options.share, patients=options.patients, part=part - 1, parts=parts):
+        for case in cases(share=options.share, patients=options.patients, part=part - 1, parts=parts, archive=archive):
             if case not in done:
                 file.write(json.dumps(runner.run(case)) + "\n")
                 file.flush()

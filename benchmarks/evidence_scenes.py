@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from evidence_anatomies import Doubles
 from evidence_images import Bead, Bend, Field, Look, carried, cone_beam, noise
-from evidence_people import Doubles, Person, Stored, Target
+from evidence_people import Person, Stored, Target
 from rigid_hard import correction
 
 from igrt.compute.device import Verbs
@@ -19,7 +20,6 @@ from igrt.geometry.motion import Frame, RigidMotion
 from igrt.geometry.position import PatientPosition
 from igrt.simulation.patients import plan_from_daily
 
-BODY = {"chest": "thorax", "thorax4d": "thorax", "lung": "thorax"}  # what real CTs show; others as named
 SPINE_SHARE = 0.33  # of good cases, treated at a vertebra
 START_SD_MM, START_MAX_MM = 4.0, 12.0  # for images that are there, whose pose is what it is
 
@@ -98,9 +98,8 @@ def good(patient: Person, rng: np.random.Generator, target_name: str | None = No
     target = patient.targets[name]
     pose = plan_from_daily(correction(rng), isocentre_mm=target.isocentre_mm, position=PatientPosition.HFS)
     start = RigidMotion(Frame.PLAN, Frame.DAILY, np.eye(3), target.isocentre_mm)
-    body = BODY.get(patient.site, patient.site)
-    look = draw_look(rng, "head" if patient.real else body)  # a real CT holds the breath of its own
-    scene = Scene(patient, target, name, patient, pose, start, draw_field(rng, body, name), look)
+    look = draw_look(rng, "head" if patient.real else patient.kind)  # a real CT holds the breath of its own
+    scene = Scene(patient, target, name, patient, pose, start, draw_field(rng, patient.kind, name), look)
     if stored is not None:  # the set-up error is in the image: what varies is where the match starts, and noise
         scene.stored, scene.truth = noisy(stored.image, scene.look.noise_hu, rng), stored.plan_from_daily
         shift = np.clip(START_SD_MM * rng.standard_normal(3), -START_MAX_MM, START_MAX_MM)

@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from evidence_anatomies import FIRST_SEED
 from evidence_images import cone_beam
-from evidence_people import FIRST_SEED, People
+from evidence_people import People
 from evidence_scenes import good
 from evidence_statistics import Measure, taken
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from evidence_anatomies import REAL_SEED, STORED_SEED
 from numpy.typing import NDArray
 
 Line = dict
@@ -15,7 +16,8 @@ TRUE_RATE = 0.00044  # wrong vertebrae, of fractions
 BUDGET, FINAL_BUDGET = 0.006, 0.001  # of the good cases that set the limits: refused at all, and with no override
 CAUGHT_TWICE = 0.05  # what it is worth to catch a wrong answer by a second measure, against the first
 CANDIDATES = 12  # good cases at most that one measure's limit may refuse beyond the last step, in a step
-MARGIN = 0.1  # beyond the worst good case, of its distance from the median
+MARGINS = (1.0, 0.5, 0.25, 0.1)  # beyond the worst good case, of its distance from the median
+LEAST_WORTH = 1.0  # wrong answers caught for each good one refused
 NOT_TAKEN = (-9.0, 999.0)
 
 
@@ -69,8 +71,8 @@ def load(files: Sequence[Path]) -> list[Line]:
 
 
 def judges(line: Line) -> bool:
-    """Whether the patient is of the half that judges; all real ones are."""
-    return line["seed"] < 0 or line["seed"] % 2 == 1
+    """Whether the patient is of the half that judges; all real ones of the benchmark are."""
+    return line["seed"] in (REAL_SEED, STORED_SEED) or line["seed"] % 2 == 1
 
 
 def answered(line: Line) -> bool:
@@ -148,9 +150,10 @@ def _has(measure: Measure, evidence: dict) -> bool:
 def fitted(lines: Sequence[Line]) -> Rules:
     """Limits from the lines of the patients that set them.
 
-    Each limit begins beyond the worst good case, by a tenth of its distance from the median. Then, step by step, that limit is drawn
-    in whose next good cases (up to 12) buy the most wrong answers that nothing refuses yet, each, or, at a twentieth of the worth, that
-    one measure alone refuses; until 0.6 % of the good cases are refused, 0.1 % by what nobody sets aside, or nothing is left to buy.
+    Each limit begins as far beyond the worst good case as that lies from the median. Then, step by step, that limit is drawn in (to half,
+    a quarter, a tenth of that distance, then past the next good cases, up to 12) which buys the most wrong answers that nothing refuses
+    yet for each good one; one that a single measure refuses counts a twentieth, and a step that refuses no good case half of one. It
+    ends where 0.6 % of the good cases are refused, 0.1 % by what nobody sets aside, or a good case buys less than one wrong one.
     """
     right, bad = [line for line in lines if good(line)], [line for line in lines if wrong(line) and answered(line)]
     measures = taken(lines)
@@ -176,7 +179,7 @@ def fitted(lines: Sequence[Line]) -> Rules:
                     break
                 more = (bads[n] > ladders[n][step]) & ~(bads[n] > ladders[n][steps[n]])
                 worth = float((more & (caught == 0)).sum() + CAUGHT_TWICE * (more & (caught == 1)).sum()) / max(price, 0.5)
-                if worth > 0 and (best is None or worth > best[0]):
+                if worth >= LEAST_WORTH and (best is None or worth > best[0]):
                     best = worth, there
         if best is None:
             return Rules({m.key: rounded(float(ladder[step])) for m, ladder, step in zip(measures, ladders, steps, strict=True)})
@@ -184,10 +187,10 @@ def fitted(lines: Sequence[Line]) -> Rules:
 
 
 def _ladder(values: Doubles) -> Doubles:
-    """Limits that refuse no good case (with a margin), then 1, 2, ... of them, each half way to the next."""
+    """Limits that refuse no good case (with margins that shrink), then 1, 2, ... of them, each half way to the next."""
     worst = np.sort(values)[::-1][: max(int(2 * BUDGET * len(values)), 2) + 2]
-    first = worst[0] + MARGIN * (worst[0] - np.median(values))
-    return np.concatenate([[first], (worst[:-1] + worst[1:]) / 2])
+    beyond = worst[0] + np.array(MARGINS) * (worst[0] - np.median(values))
+    return np.concatenate([beyond, (worst[:-1] + worst[1:]) / 2])
 
 
 def by_patient(lines: Sequence[Line], counted: NDArray[np.bool_], draws: int = 4000) -> tuple[float, float, float]:

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from evidence_anatomies import Proportions
 from evidence_cases import FAULTS, Case, cases, scene_of
 from evidence_faults import Draw, flipped_axis, mirrored, truncated, wrong_position, wrong_spacing
 from evidence_images import Bead, Curved, Field, Look, Pushed, carried, cone_beam, noise
-from evidence_people import Person, Proportions, Target, following
+from evidence_people import Person, Target, following
 from evidence_run import deviations_mm, error_at_isocentre
 from evidence_scenes import Scene
 
@@ -35,7 +36,7 @@ def person(spot_mm, *, hu: float = 0.0, spot_hu: float = 1000.0) -> Person:
     near = np.linalg.norm(grid.position_mm(np.stack([i, j, k], -1)) - spot_mm, axis=-1)
     tissue = np.rint(hu + (spot_hu - hu) * np.exp(-0.5 * (near / 6.0) ** 2)).astype(np.int16)
     target = Target(ISOCENTRE, ISOCENTRE + np.array([[10.0, 0, 0], [0, 10, 0], [0, 0, 10], [-10, 0, 0]]))
-    return Person("someone", "thorax", 7, Volume(grid, tissue), {"site": target}, np.zeros((0, 3)), 0.0, ISOCENTRE)
+    return Person("someone", "thorax", 7, Volume(grid, tissue), {"site": target}, np.zeros((0, 3)), 0.0, ISOCENTRE, "thorax")
 
 
 def centroid_mm(image: Volume, *, above_hu: float = 300.0) -> np.ndarray:
