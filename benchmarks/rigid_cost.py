@@ -22,12 +22,14 @@ from igrt.compute import device
 from igrt.compute.volume import Volume
 from igrt.geometry.grid import Grid
 from igrt.geometry.motion import Frame
+from igrt.registration.descent import CoarseToFine
 from igrt.registration.evidence import resemblance
 from igrt.registration.levels import LEVELS
 from igrt.registration.options import MatchOptions
 from igrt.registration.preparation import prepare_daily, prepare_plan
-from igrt.registration.rigid import CoarseToFine, match_rigid
-from igrt.registration.search import NEXT, Search, thinned
+from igrt.registration.rigid import match_alone, match_rigid
+from igrt.registration.samples import thinned
+from igrt.registration.search import NEXT, Search
 from igrt.registration.solver import LevelProblem, Pose
 
 SAMPLE_BYTES, CELL_BYTES = 16, 16  # a position and a score; the eight int16 corners of a cell
@@ -89,14 +91,14 @@ def main() -> None:
     stream = 2 * source.nbytes / least(partial(np.copyto, target, source), 10) / 1e9
     levels = CoarseToFine(plan, daily, np.array(pair.isocentre_mm), verbs, MatchOptions())
     first = Pose.of(pair.start, levels.centres)
-    found = levels.run(first)[0].pose
+    found = levels.run(first).solution.pose
     print()
     row("stage", "ms", "ms of processor")
     row("---", "---", "---")
     stage("planning CT, prepared at plan load", lambda: prepare_plan(ct, verbs), 5)
     stage("daily image, prepared at once", lambda: prepare_daily(image, verbs), 5)
     stage("match, two starts and evidence", lambda: match_rigid(plan, daily, **settings), repeats)
-    stage("one start", lambda: levels.run(first), repeats)
+    stage("match alone, one start", lambda: match_alone(plan, daily, **settings), repeats)
     stage("of it the search", lambda: Search(plan, daily, levels.centres.plan_mm, verbs, levels.motions).best(first), repeats)
     stage("of it the levels from 4 mm down", lambda: levels.refine(found, NEXT + 1), repeats)
     stage("curvatures", lambda: levels.curvatures(found, {2: 1.5, 3: 1.5, 4: 0.75}), repeats)

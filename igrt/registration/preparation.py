@@ -7,28 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from igrt.compute.reference import NO_SCORE, SCORE_UNIT
+from igrt.compute.reference import NO_SCORE
 from igrt.compute.verbs import Verbs
 from igrt.compute.volume import Volume
 from igrt.geometry.grid import Grid
 from igrt.registration.body import body, grow
 from igrt.registration.field import FieldFinder, FieldOfView
 from igrt.registration.levels import FLOOR_HU, LEVELS, half_window, nearest_index, shrink_factors, shrunk_grid
+from igrt.registration.plan_samples import PlanSamples, draw_plan
+from igrt.registration.samples import LevelScores, Samples, draw_samples
 
 BODY_LEVEL = 2  # the level whose voxels the body is found on
 FINE_LEVEL = 3  # the level whose voxels a region is made of
 PLAN_MARGIN_MM = 8.0
 DAILY_MARGIN_MM = 6.0
-BLOCK_MM = 32.0
-SEED = 20240229
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LevelScores:
-    """Local scores of an image on one level's grid; no score beyond the body and its margin."""
-
-    grid: Grid
-    scores: NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,29 +34,26 @@ class Region:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedPlan:
-    """A planning CT ready to be matched against; `fine` is what masks of a region are made on."""
+    """A planning CT ready to be matched against; Masks of a region are made on `fine`; `samples` are looked up in the daily image."""
 
     levels: tuple[LevelScores, ...]
     region: Region
     fine: Volume
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Samples:
-    """Positions (3, n) in mm about `PreparedDaily.centre_mm`, in daily axes, and local scores (n,) there."""
-
-    positions_mm: NDArray[np.float32]
-    values: NDArray[np.float32]
+    samples: PlanSamples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedDaily:
-    """A daily image ready to be matched: samples by level, about the centre of its grid, and the scores that more can be drawn from."""
+    """A daily image ready to be matched: samples by level, about the centre of its grid, and the scores that more can be drawn from.
+
+    `fine` is its HU on the voxels that a plan's regions are made of.
+    """
 
     centre_mm: NDArray[np.float64]
     levels: tuple[Samples, ...]
     region: Region
     scores: tuple[LevelScores, ...]
+    fine: Volume
 
 
 class Pyramid:
@@ -134,7 +123,8 @@ def prepare_plan(ct: Volume, verbs: Verbs) -> PreparedPlan:
     pyramid.add(0, ct.hu)
     region, scores = levels_of(pyramid, verbs, PLAN_MARGIN_MM)
     levels = tuple(LevelScores(grid, score) for grid, score in zip(pyramid.grids, scores, strict=True))
-    return PreparedPlan(levels, region, Volume(pyramid.grids[FINE_LEVEL], pyramid.volumes[FINE_LEVEL]))
+    fine = Volume(pyramid.grids[FINE_LEVEL], pyramid.volumes[FINE_LEVEL])
+    return PreparedPlan(levels, region, fine, draw_plan(levels, fine, verbs))
 
 
 class DailyPreparation:
@@ -156,7 +146,8 @@ class DailyPreparation:
         samples = tuple(
             draw_samples(each.grid, each.scores, level.samples, centre, self._verbs) for level, each in zip(LEVELS, scored, strict=True)
         )
-        return PreparedDaily(centre, samples, region, scored)
+        fine = Volume(self._pyramid.grids[FINE_LEVEL], self._pyramid.volumes[FINE_LEVEL])
+        return PreparedDaily(centre, samples, region, scored, fine)
 
 
 def prepare_daily(volume: Volume, verbs: Verbs) -> PreparedDaily:
@@ -164,16 +155,3 @@ def prepare_daily(volume: Volume, verbs: Verbs) -> PreparedDaily:
     preparation = DailyPreparation(volume.grid, verbs)
     preparation.add(0, volume.hu)
     return preparation.finish()
-
-
-def draw_samples(grid: Grid, scores: NDArray[np.int16], wanted: int, centre_mm: NDArray[np.float64], verbs: Verbs) -> Samples:
-    """Samples of one level, most where the scores change most; ordered by blocks, so that neighbours lie together in memory."""
-    i, j, k = (max(round(BLOCK_MM / step), 1) for step in grid.spacing_mm)
-    chosen = verbs.draw(scores, grid.spacing_mm.astype(np.float32), (k, j, i), wanted=wanted, seed=SEED)
-    k_index, j_index, i_index = np.ascontiguousarray(chosen.T, dtype=np.intp)
-    affine = grid.mm_from_index
-    positions = np.empty((3, len(chosen)), np.float32)
-    for axis, (a, b, c, origin) in enumerate(affine):
-        positions[axis] = a * i_index + b * j_index + c * k_index + (origin - centre_mm[axis])
-    values = scores[k_index, j_index, i_index].astype(np.float32) / np.float32(SCORE_UNIT)
-    return Samples(positions, values)

@@ -13,6 +13,7 @@ from igrt.compute.radiographs import RadiographVerbs
 from igrt.errors import InputError
 from igrt.geometry.camera import XrayCamera
 from igrt.geometry.motion import Frame, RigidMotion, frozen_array
+from igrt.registration.assembly import triple
 from igrt.registration.evidence import largest_displacement_mm
 from igrt.registration.match import Evidence, Match
 from igrt.registration.radiograph_evidence import (
@@ -27,7 +28,7 @@ from igrt.registration.radiograph_evidence import (
 )
 from igrt.registration.radiograph_levels import LEVELS, SEARCH, RadiographDaily, RadiographPlan
 from igrt.registration.radiograph_solver import Doubles, RadiographProblem, RadiographSolution
-from igrt.registration.rigid import SECOND_START_AXIS, SECOND_START_DEG, SECOND_START_MM, SECOND_START_SHIFT, triple
+from igrt.registration.rigid import SECOND_START_AXIS, SECOND_START_DEG, SECOND_START_MM, SECOND_START_SHIFT
 from igrt.registration.solver import RADIANS, REACH_MM, Centres, Pose, rotation_of
 
 Progress = Callable[[str, float], None]

@@ -17,7 +17,8 @@ from igrt.images.masks import mask as mask_of
 from igrt.registration.body import grow
 from igrt.registration.levels import LEVELS, nearest_index
 from igrt.registration.options import Around, Clipbox, MatchOptions, Mode, Region
-from igrt.registration.preparation import LevelScores, PreparedDaily, PreparedPlan, Samples, draw_samples
+from igrt.registration.preparation import PreparedDaily, PreparedPlan
+from igrt.registration.samples import LevelScores, Samples, draw_samples
 
 Mask = NDArray[np.bool_]
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from igrt.compute.verbs import Verbs
 from igrt.registration.levels import LEVELS
-from igrt.registration.preparation import PreparedDaily, PreparedPlan, Samples
-from igrt.registration.solver import LevelProblem, Motions, Pose, Solution
+from igrt.registration.preparation import PreparedDaily, PreparedPlan
+from igrt.registration.samples import at_most, thinned
+from igrt.registration.solver import COST_OF_THE_UNSEEN, LevelProblem, Motions, Pose, Solution
 from igrt.registration.sweep import Sweep
 
 REACH_MM = 80.0
@@ -22,14 +23,11 @@ SURE = 0.12  # cost: what is right ends at 0.06 to 0.16, what is wrong at 0.17 a
 KEPT, FOLLOWED = 12, 3
 KEPT_AT_ONCE, FOLLOWED_AT_ONCE = 4, 1
 WIDE_SCALE = 2.0  # a larger robust scale widens the basin
+LEAST_COST = 1e-3  # two copies of one image
 COARSEST, NEXT = 0, 1
+RIVAL_MM, RIVAL_DEG = 10.0, 5.0  # farther than this from the answer is another optimum
+RIVALS, RIVALS_APART_MM, RIVAL_STEPS, RIVAL_SAMPLES = 3, 24.0, 8, 1_024
 LEAST_COARSE = 200  # samples; a few slices show nothing in voxels of 10 mm, and are searched on the next level
-
-
-def thinned(samples: Samples, wanted: int) -> Samples:
-    """Every n-th sample, about `wanted` of them."""
-    step = max(len(samples.values) // wanted, 1)
-    return Samples(np.ascontiguousarray(samples.positions_mm[:, ::step]), np.ascontiguousarray(samples.values[::step]))
 
 
 class Search:
@@ -43,6 +41,9 @@ class Search:
         self._centre, self._motions = plan_centre_mm, motions
         self._some = LevelProblem(self._scores, thinned(self._samples, SOME), plan_centre_mm, verbs, motions)
         self._next = LevelProblem(plan.levels[NEXT], daily.levels[NEXT], plan_centre_mm, verbs, motions)
+        self._few = LevelProblem(self._scores, at_most(self._samples, RIVAL_SAMPLES), plan_centre_mm, verbs, motions)
+        self._ends: list[Solution] = []
+        self._swept: NDArray[np.float64] = np.zeros((0, 3))
 
     def best(self, start: Pose) -> Solution:
         """The best pose on the second level. Turned starts are tried where shifts alone end at a cost that leaves a doubt."""
@@ -51,6 +52,30 @@ class Search:
             return straight
         turns = [(x, y, z) for x, y, z in itertools.product((-TURN_DEG, 0.0, TURN_DEG), repeat=3)]
         return min(straight, self._follow(self._ranked(start, turns), kept=KEPT, followed=FOLLOWED), key=lambda solution: solution.cost)
+
+    def rival_margin(self, answer: Pose) -> float:
+        """How much more a sample costs in the best other optimum on the coarsest level than in the answer's, as a share of the latter.
+
+        Other optima are where searches ended over 10 mm or 5 degrees from the answer, and where the best shifts over 24 mm away lead. Where
+        all lead back to the answer, the other costs what two images cost that have nothing in common.
+        """
+        scale, tolerance_mm = self._level.scale, self._level.tolerance_mm
+        problem = self._few
+        here = problem.solve(answer, scale=scale, iterations=RIVAL_STEPS, tolerance_mm=tolerance_mm)
+        far = [problem.solve(pose, scale=scale, iterations=RIVAL_STEPS, tolerance_mm=tolerance_mm).pose for pose in self._far_from(answer)]
+        poses = [pose for pose in [*(end.pose for end in self._ends), *far] if apart(pose, here.pose)]
+        costs = [problem.cost(problem.evaluate(pose, scale)) for pose in poses]
+        return (min(costs, default=COST_OF_THE_UNSEEN) - here.cost) / max(here.cost, LEAST_COST)
+
+    def _far_from(self, answer: Pose) -> list[Pose]:
+        """The best places of the first sweep that lie apart from an answer and from each other."""
+        places = [answer.shift_mm]
+        for place in self._swept:
+            if len(places) > RIVALS:
+                break
+            if min(float(np.linalg.norm(place - other)) for other in places) >= RIVALS_APART_MM:
+                places.append(place)
+        return [Pose(answer.rotation, place) for place in places[1:]]
 
     @cached_property
     def _sweep(self) -> Sweep:
@@ -65,6 +90,8 @@ class Search:
             turned = start.moved(np.concatenate([np.zeros(3), np.radians(turn)]), self._motions.about_mm)
             costs = self._sweep.costs(turned)
             shifts = self._sweep.shifts_mm
+            if not len(self._swept):
+                self._swept = turned.shift_mm + shifts[np.argsort(costs, kind="stable")]
             found += [
                 (float(costs[n]), Pose(turned.rotation, turned.shift_mm + shifts[n])) for n in np.argsort(costs, kind="stable")[:each]
             ]
@@ -76,9 +103,16 @@ class Search:
         ends = [
             self._some.solve(pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm) for pose in poses[:kept]
         ]
+        self._ends += ends
         ends.sort(key=lambda solution: solution.cost)
         level, best = LEVELS[NEXT], []
         for end in ends[:followed]:
             wide = self._next.solve(end.pose, scale=WIDE_SCALE, iterations=25, tolerance_mm=0.5)
             best.append(self._next.solve(wide.pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm))
         return min(best, key=lambda solution: solution.cost)
+
+
+def apart(one: Pose, other: Pose) -> bool:
+    """Whether two poses are different answers: over 10 mm at the daily centre, or over 5 degrees."""
+    cosine = (float(np.trace(one.rotation @ other.rotation.T)) - 1) / 2
+    return float(np.linalg.norm(one.shift_mm - other.shift_mm)) > RIVAL_MM or cosine < np.cos(np.radians(RIVAL_DEG))

@@ -11,7 +11,7 @@ from igrt.compute.reference import INLIER_COUNT, INSIDE_COUNT, MATRIX_TERMS, NOR
 from igrt.compute.verbs import Verbs
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.options import Freedom, MatchOptions
-from igrt.registration.preparation import LevelScores, Samples
+from igrt.registration.samples import LevelScores, Samples
 
 REACH_MM = 80.0  # rotations are weighed by what they move at this distance from the isocentre
 LARGEST_STEP_MM = 10.0

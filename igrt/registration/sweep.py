@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igrt.compute.reference import NO_SCORE, SCORE_UNIT
-from igrt.registration.preparation import LevelScores, Samples
-from igrt.registration.solver import COST_OF_THE_UNSEEN, Pose
+from igrt.registration.samples import LevelScores, Samples
+from igrt.registration.solver import Pose
 
 STEP_MM = 16.0  # about half the window of the coarsest level
 UNSEEN = np.float32(1e4)  # a score that no sample has
+COST_OF_THE_UNSEEN = 0.4  # dearer, and an image that reaches beyond the plan is ranked where it overlaps most
 
 
 class Sweep:

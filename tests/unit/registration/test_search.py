@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from igrt.compute import cpu
-from igrt.registration.preparation import Samples, prepare_daily, prepare_plan
-from igrt.registration.search import Search, thinned
+from igrt.registration.preparation import prepare_daily, prepare_plan
+from igrt.registration.samples import Samples, thinned
+from igrt.registration.search import Search
 from igrt.registration.solver import Centres, Motions, Pose
 from tests.registration_cases import ISOCENTRE_MM, daily_grid, displacement_mm, grid_about, image, motion
 

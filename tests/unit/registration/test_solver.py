@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from igrt.compute import cpu
 from igrt.registration.levels import LEVELS
-from igrt.registration.preparation import LevelScores, Samples, prepare_daily, prepare_plan
+from igrt.registration.preparation import prepare_daily, prepare_plan
+from igrt.registration.samples import LevelScores, Samples
 from igrt.registration.search import COARSEST
 from igrt.registration.solver import Centres, LevelProblem, Pose, normal_matrix, rotation_of
 from tests.registration_cases import ISOCENTRE_MM, axis_angle, daily_grid, displacement_mm, grid_about, image, motion
