@@ -30,10 +30,8 @@ from igrt.compute.cpu import CpuVerbs
 from igrt.errors import InputError
 from igrt.geometry.motion import RigidMotion
 from igrt.registration.match import Match
-from igrt.registration.options import MatchOptions
 from igrt.registration.preparation import PreparedDaily, PreparedPlan, prepare_daily, prepare_plan
-from igrt.registration.rigid import CoarseToFine, match_rigid
-from igrt.registration.solver import Pose
+from igrt.registration.rigid import match_alone, match_rigid
 
 ALONE_EVERY = 5  # cases whose match is also timed without its evidence
 VERTICES = 8
@@ -82,8 +80,7 @@ class Runner:
     def _alone(self, plan: PreparedPlan, daily: PreparedDaily, scene: Scene) -> float:
         """Seconds of the match by itself: one start, no evidence."""
         began = time.perf_counter()
-        levels = CoarseToFine(plan, daily, scene.target.isocentre_mm, self.verbs, MatchOptions())
-        levels.run(Pose.of(scene.start, levels.centres))
+        match_alone(plan, daily, start=scene.start, isocentre_mm=scene.target.isocentre_mm, verbs=self.verbs)
         return time.perf_counter() - began
 
 

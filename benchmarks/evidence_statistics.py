@@ -50,6 +50,7 @@ MEASURES = (
     Measure("stretch_max", _named("stretch"), at_least=False, final=True),
     Measure("vertebra_margin_min", _named("vertebra_margin"), at_least=True),
     Measure("region_residual_max_mm", _named("region_residual_mm"), at_least=False),
+    Measure("target_residual_max_mm", _named("target_residual_mm"), at_least=False),
     Measure("second_metric_offset_max_mm", _named("second_metric_offset_mm"), at_least=False),
     Measure("swap_difference_max_mm", _named("swap_difference_mm"), at_least=False),
     Measure("rival_margin_min", _named("rival_margin"), at_least=True),
