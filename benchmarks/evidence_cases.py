@@ -74,30 +74,29 @@ FAULTS = {
 def cases(
     *, share: float = 1.0, patients: int = 0, part: int = 0, parts: int = 1, archive: Mapping[str, RealCt] | None = None
 ) -> Iterator[Case]:
-    """Every case, patient by patient, those of one half of the patients before those of the other.
+    """Every case, patient by patient, the sites and halves of the patients in turn.
 
     `share` of each patient's, of the first `patients` of each kind (0: all), of part `part` of `parts`. Of the
     CTs of an archive alone, where one is given.
     """
-    for everyone, draws in _patients(archive):
-        everyone = everyone[: patients or None]
+    for everyone, draws, together in _patients(archive):
+        everyone = everyone[: patients * together or None]
         for count, (site, seed) in enumerate(everyone):
             for fault in FAULTS.values():
                 wanted = share * draws(fault)
-                first, last = (int(np.floor(wanted * n + 1e-9)) for n in (count, count + 1))
+                first, last = (int(np.floor(wanted * n + 1e-9)) for n in (count // together, count // together + 1))
                 if count * parts // len(everyone) == part:
                     yield from (Case(site, seed, fault.name, n) for n in range(last - first))
 
 
-def _patients(archive: Mapping[str, RealCt] | None) -> Iterator[tuple[list[tuple[str, int]], Callable[[Fault], float]]]:
+def _patients(archive: Mapping[str, RealCt] | None) -> Iterator[tuple[list[tuple[str, int]], Callable[[Fault], float], int]]:
+    """Patients (site or name, seed), how many cases of a fault one gets, and how many follow each other that are counted together."""
     if archive:
-        yield [(name, ct.seed) for name, ct in archive.items()], lambda fault: fault.real
+        yield [(name, ct.seed) for name, ct in archive.items()], lambda fault: fault.real, 1
         return
-    for site in SITES:
-        for half in (0, 1):
-            yield [(site, seed) for seed in range(FIRST_SEED + half, FIRST_SEED + SEEDS, 2)], lambda fault: fault.generated
-    yield [(name, REAL_SEED) for name in REAL_CTS], lambda fault: fault.real
-    yield [(name, STORED_SEED) for name in STORED], lambda fault: fault.stored
+    yield [(name, STORED_SEED) for name in STORED], lambda fault: fault.stored, 1
+    yield [(name, REAL_SEED) for name in REAL_CTS], lambda fault: fault.real, 1
+    yield [(site, seed) for seed in range(FIRST_SEED, FIRST_SEED + SEEDS) for site in SITES], lambda fault: fault.generated, len(SITES)
 
 
 def scene_of(case: Case, people: People) -> tuple[Scene, np.random.Generator]:

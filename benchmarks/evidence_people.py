@@ -43,6 +43,9 @@ from igrt.simulation.patients import SITES
 from igrt.simulation.phantoms import Placed, lattice, to_hu16, voxelise
 
 
+KEPT = 24  # people: of three sites and two halves, each with the next and a twin, and some from elsewhere
+
+
 @dataclass(frozen=True)
 class Target:
     """What is treated: the isocentre of its plan and vertices on its surface (plan LPS mm)."""
@@ -89,7 +92,7 @@ class People:
 
     def __init__(self, folder: Path, verbs: Verbs, archive: Path | None = None) -> None:
         self.verbs, self._folder, self.real_cts = verbs, folder, archived(archive) if archive else REAL_CTS
-        self.person = lru_cache(maxsize=8)(self._person)
+        self.person = lru_cache(maxsize=KEPT)(self._person)
         self.real = lru_cache(maxsize=4)(self._real)
         self.stored = lru_cache(maxsize=4)(self._stored)
 

@@ -42,7 +42,7 @@ class Runner:
 
     def __init__(self, people: People) -> None:
         self.people, self.verbs = people, people.verbs
-        self._prepared = lru_cache(maxsize=2)(lambda site, seed: prepare_plan(people.plan(people.patient(site, seed)), self.verbs))
+        self._prepared = lru_cache(maxsize=4)(lambda site, seed: prepare_plan(people.plan(people.patient(site, seed)), self.verbs))
 
     def plan(self, patient: Person) -> PreparedPlan:
         """The planning CT, made ready."""
