@@ -42,7 +42,6 @@ from igrt.simulation.anatomy import Anatomy
 from igrt.simulation.patients import SITES
 from igrt.simulation.phantoms import Placed, lattice, to_hu16, voxelise
 
-
 KEPT = 24  # people: of three sites and two halves, each with the next and a twin, and some from elsewhere
 
 
