@@ -19,7 +19,7 @@ from igrt.registration.search import NEXT, Search
 from igrt.registration.solver import Centres, LevelProblem, Motions, Pose, Solution
 
 FINEST = len(LEVELS) - 1
-PROBING = {2: 4_000, 3: 6_000, FINEST: 12_000}  # levels, and samples for a curvature
+PROBING = {2: 4_000, 3: 6_000, FINEST: 16_000}  # levels, and samples for a curvature
 REDRAWN_MM = DRAWN_MARGIN_MM / 2  # a pose this far from where samples were drawn asks for its own
 
 
@@ -53,8 +53,8 @@ class CoarseToFine:
         self.search = Search(plan, daily, plan_centre_mm, verbs, self.motions)
 
     def run(self, start: Pose, last: int = FINEST) -> Descent:
-        """From a start to the finest level, or down to level `last`."""
-        found = self.search.best(start)
+        """From a start to the finest level, or by a brief search and down to level `last`."""
+        found = self.search.best(start, brief=last < FINEST)
         descent = self.refine(found.pose, NEXT if self.options.restricted else NEXT + 1, last)
         return Descent(descent.ends, found.iterations + descent.iterations)
 

@@ -14,7 +14,7 @@ from igrt.geometry.motion import RigidMotion
 from igrt.registration.levels import FLOOR_HU, half_window, nearest_index
 from igrt.registration.options import MatchOptions
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
-from igrt.registration.region import composed, looked_up, region_mask
+from igrt.registration.region import bounds, composed, looked_up, part, region_mask
 from igrt.registration.solver import RADIANS, REACH_MM, LevelProblem, Motions, Pose, Solution
 
 SIMILARITY_WINDOW_MM = 12.0
@@ -47,16 +47,21 @@ def resemblance(
     of about 12 mm hold of the body, and voxels weigh by how much contrast both images have: v / (v + (60 HU)^2), v the product of
     the standard deviations. The air around the body is left out: every patient has an outline, and it would make any two alike.
     """
-    grid = daily.region.volume.grid
-    body = daily.region.body & daily.region.valid
+    shown = daily.region.body & daily.region.valid
+    box = bounds(shown)
+    grid, body = part(daily.region.volume.grid, box), shown[box]
     k, j, i = np.nonzero(body)
-    points_mm = np.stack([row[0] * i + row[1] * j + row[2] * k + row[3] for row in composed(plan_from_daily, grid)], axis=-1)
+    points_mm = np.empty((len(i), 3))
+    for axis, row in enumerate(composed(plan_from_daily, grid)):
+        along_i, along_j, along_k = (step * np.arange(count) for step, count in zip(row[:3], grid.size_ijk, strict=True))
+        points_mm[:, axis] = along_i[i] + along_j[j] + (along_k + row[3])[k]
     hu = verbs.interpolate(plan.region.volume, points_mm)
     inside = np.isfinite(hu)
     ct, seen = np.zeros(grid.shape_kji, np.int16), np.zeros(grid.shape_kji, bool)
     ct[body], seen[body] = np.rint(np.where(inside, hu, 0)), inside
     overlap = float(inside.sum()) / max(float(len(inside)), 1.0)
-    correlation, weight = verbs.correlate(ct, daily.region.volume.hu, seen, half_window(grid, SIMILARITY_WINDOW_MM), floor_hu=FLOOR_HU)
+    daily_hu = np.ascontiguousarray(daily.region.volume.hu[box])
+    correlation, weight = verbs.correlate(ct, daily_hu, seen, half_window(grid, SIMILARITY_WINDOW_MM), floor_hu=FLOOR_HU)
     similarity = weighted_mean(correlation[seen], weight[seen])
     if not options.restricted:
         return Resemblance(overlap, similarity, overlap, similarity)

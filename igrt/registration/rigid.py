@@ -25,7 +25,7 @@ SECOND_START_MM = 25.0
 SECOND_START_DEG = 6.0
 SECOND_START_SHIFT = np.array([2.0, -1.0, 2.0]) / 3.0  # unit vectors, along no axis of the images
 SECOND_START_AXIS = np.array([-1.0, 2.0, 2.0]) / 3.0
-COMPARED = 3  # the level that the second start ends on: two ways that meet there do not part on the finest
+COMPARED = 2  # the level that the second start ends on, of 4 mm: two ways that meet there do not part on finer ones
 LEAST_SAMPLES = 200
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ SURE = 0.12  # cost: what is right ends at 0.06 to 0.16, what is wrong at 0.17 a
 KEPT, FOLLOWED = 12, 3
 KEPT_AT_ONCE, FOLLOWED_AT_ONCE = 4, 1
 WIDE_SCALE = 2.0  # a larger robust scale widens the basin
+BRIEF_SAMPLES = 4_096
 LEAST_COST = 1e-3  # two copies of one image
 COARSEST, NEXT = 0, 1
 RIVAL_MM, RIVAL_DEG = 10.0, 5.0  # farther than this from the answer is another optimum
@@ -41,17 +42,22 @@ class Search:
         self._centre, self._motions = plan_centre_mm, motions
         self._some = LevelProblem(self._scores, thinned(self._samples, SOME), plan_centre_mm, verbs, motions)
         self._next = LevelProblem(plan.levels[NEXT], daily.levels[NEXT], plan_centre_mm, verbs, motions)
+        self._next_few = LevelProblem(plan.levels[NEXT], at_most(daily.levels[NEXT], BRIEF_SAMPLES), plan_centre_mm, verbs, motions)
         self._few = LevelProblem(self._scores, at_most(self._samples, RIVAL_SAMPLES), plan_centre_mm, verbs, motions)
         self._ends: list[Solution] = []
         self._swept: NDArray[np.float64] = np.zeros((0, 3))
 
-    def best(self, start: Pose) -> Solution:
-        """The best pose on the second level. Turned starts are tried where shifts alone end at a cost that leaves a doubt."""
-        straight = self._follow(self._ranked(start, [(0.0, 0.0, 0.0)]), kept=KEPT_AT_ONCE, followed=FOLLOWED_AT_ONCE)
+    def best(self, start: Pose, *, brief: bool = False) -> Solution:
+        """The best pose on the second level. Turned starts are tried where shifts alone end at a cost that leaves a doubt.
+
+        `brief`: on fewer samples of the second level, which tell the valley but not its lowest place.
+        """
+        follow = partial(self._follow, problem=self._next_few if brief else self._next)
+        straight = follow(self._ranked(start, [(0.0, 0.0, 0.0)]), kept=KEPT_AT_ONCE, followed=FOLLOWED_AT_ONCE)
         if straight.cost <= SURE or not self._motions.turn:
             return straight
         turns = [(x, y, z) for x, y, z in itertools.product((-TURN_DEG, 0.0, TURN_DEG), repeat=3)]
-        return min(straight, self._follow(self._ranked(start, turns), kept=KEPT, followed=FOLLOWED), key=lambda solution: solution.cost)
+        return min(straight, follow(self._ranked(start, turns), kept=KEPT, followed=FOLLOWED), key=lambda solution: solution.cost)
 
     def rival_margin(self, answer: Pose) -> float:
         """How much more a sample costs in the best other optimum on the coarsest level than in the answer's, as a share of the latter.
@@ -97,8 +103,8 @@ class Search:
             ]
         return [pose for _, pose in sorted(found, key=lambda one: one[0])]
 
-    def _follow(self, poses: list[Pose], *, kept: int, followed: int) -> Solution:
-        """Downhill from the first `kept` on some samples, from the best `followed` of these on all of the next level."""
+    def _follow(self, poses: list[Pose], *, problem: LevelProblem, kept: int, followed: int) -> Solution:
+        """Downhill from the first `kept` on some samples, from the best `followed` of these on the next level."""
         level = self._level
         ends = [
             self._some.solve(pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm) for pose in poses[:kept]
@@ -107,8 +113,8 @@ class Search:
         ends.sort(key=lambda solution: solution.cost)
         level, best = LEVELS[NEXT], []
         for end in ends[:followed]:
-            wide = self._next.solve(end.pose, scale=WIDE_SCALE, iterations=25, tolerance_mm=0.5)
-            best.append(self._next.solve(wide.pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm))
+            wide = problem.solve(end.pose, scale=WIDE_SCALE, iterations=25, tolerance_mm=0.5)
+            best.append(problem.solve(wide.pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm))
         return min(best, key=lambda solution: solution.cost)
 
 
