@@ -38,11 +38,16 @@ def _unit(rng: np.random.Generator) -> Doubles:
 
 
 def _set(scene: Scene, shown: Person, target: Target) -> None:
-    """Someone else, set up at their own target as the patient would have been."""
+    """Someone else, set up at their own target as the patient would have been; an image that is there meets someone else's plan."""
+    scene.impossible = True
+    if scene.stored is not None:
+        beside = scene.start.translation_mm - scene.target.isocentre_mm
+        scene.start = RigidMotion(Frame.PLAN, Frame.DAILY, scene.start.rotation, target.isocentre_mm + beside)
+        scene.patient, scene.target = shown, target
+        return
     scene.shown = shown
     moved = scene.truth.translation_mm - scene.target.isocentre_mm + target.isocentre_mm
     scene.truth = RigidMotion(Frame.PLAN, Frame.DAILY, scene.truth.rotation, moved)
-    scene.impossible = True
 
 
 def wrong_patient(scene: Scene, draw: Draw) -> None:

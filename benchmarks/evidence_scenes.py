@@ -22,6 +22,7 @@ from igrt.simulation.patients import plan_from_daily
 
 SPINE_SHARE = 0.33  # of good cases, treated at a vertebra
 START_SD_MM, START_MAX_MM = 4.0, 12.0  # for images that are there, whose pose is what it is
+ADDED_NOISE_HU = 20.0  # to such images at most, which have noise of their own
 
 
 @dataclass
@@ -101,7 +102,7 @@ def good(patient: Person, rng: np.random.Generator, target_name: str | None = No
     look = draw_look(rng, "head" if patient.real else patient.kind)  # a real CT holds the breath of its own
     scene = Scene(patient, target, name, patient, pose, start, draw_field(rng, patient.kind, name), look)
     if stored is not None:  # the set-up error is in the image: what varies is where the match starts, and noise
-        scene.stored, scene.truth = noisy(stored.image, scene.look.noise_hu, rng), stored.plan_from_daily
+        scene.stored, scene.truth = noisy(stored.image, rng.uniform(0, ADDED_NOISE_HU), rng), stored.plan_from_daily
         shift = np.clip(START_SD_MM * rng.standard_normal(3), -START_MAX_MM, START_MAX_MM)
         scene.start = RigidMotion(Frame.PLAN, Frame.DAILY, stored.start.rotation, stored.start.translation_mm + shift)
     return scene
