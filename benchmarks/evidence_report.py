@@ -121,12 +121,14 @@ def main() -> None:
     held, curves = coverage(training, judging, rules)
     swapped = fitted([line for line in judging if line["seed"] not in (REAL_SEED, STORED_SEED)])
     parts = {
+        "Faults": tables.faults(lines),
         "Limits": f"```toml\n{rules.toml()}\n```",
         "Judged": bars(rules, judging),
         "The patients that set the limits": bars(rules, training),
         "Halves exchanged": bars(swapped, training),
         "By fault": tables.by_fault(rules, judging),
         "What caught what": tables.by_measure(rules, judging),
+        "What caught which fault, %": tables.by_fault_and_measure(rules, judging),
         "Values": tables.values(lines),
         "Coverage": held,
         "An alarm": alarm(rules, judging),

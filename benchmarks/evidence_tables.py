@@ -23,6 +23,13 @@ def name_of(key: str) -> str:
     return key.replace("_", " ")
 
 
+def faults(lines: Sequence[Line]) -> str:
+    """Every fault in words, and how many images have it."""
+    rows = ["| fault | images | what is wrong |", "| --- | --- | --- |"]
+    rows += [f"| {name} | {sum(line['fault'] == name for line in lines)} | {fault.words} |" for name, fault in FAULTS.items()]
+    return "\n".join(rows)
+
+
 def by_fault(rules: Rules, lines: Sequence[Line]) -> str:
     """Wrong answers by size, those accepted, right answers and those refused; a row for each fault."""
     head = [
