@@ -18,7 +18,8 @@ SPLIT_BY = 8  # every so many samples tell which side of a region is longest
 class Blocks:
     """Samples in n + 1 regions at a pose: n compact ones alike in number, and last the one at the isocentre, whose samples others have too.
 
-    `local_mm` (n + 1, 3, 1024) are places about `centres_mm` (n + 1, 3), these about the plan isocentre, both in plan axes.
+    `local_mm` (n + 1, 3, 1024) are places about `centres_mm` (n + 1, 3), these about the plan isocentre, both in plan axes,
+    `counts` (n + 1,) how many are samples.
     """
 
     def __init__(
@@ -38,7 +39,8 @@ class Blocks:
         parts = [*chosen[split(samples.positions_mm.take(chosen, axis=1), regions)], nearest(samples, -shift @ plan_from_daily.rotation)]
         self.local_mm = np.full((len(parts), 3, SAMPLES_PER_CHUNK), NOWHERE_MM, np.float32)
         self.centres_mm = np.zeros((len(parts), 3))
-        self._values = np.zeros((len(parts), SAMPLES_PER_CHUNK), np.float32)
+        self.counts = np.array([len(part) for part in parts])
+        values = np.zeros((len(parts), SAMPLES_PER_CHUNK), np.float32)
         turn = plan_from_daily.rotation.astype(np.float32)
         for n, part in enumerate(parts):
             if not len(part):
@@ -47,8 +49,8 @@ class Blocks:
             middle = positions.mean(axis=1)
             self.centres_mm[n] = plan_from_daily.rotation @ middle + shift
             self.local_mm[n, :, : len(part)] = turn @ (positions - middle[:, None])
-            self._values[n, : len(part)] = samples.values.take(part)
-        self._scores, self._verbs = scored.scores, verbs
+            values[n, : len(part)] = samples.values.take(part)
+        self._scores, self._values, self._verbs = scored.scores, values.ravel(), verbs
         self._index_from_mm = scored.grid.index_from_mm
         self._index_from_mm[:, 3] += self._index_from_mm[:, :3] @ isocentre_mm
 
@@ -59,7 +61,7 @@ class Blocks:
             self._scores,
             self._index_from_mm,
             np.ascontiguousarray(moved.transpose(1, 0, 2)).reshape(3, -1),
-            self._values.ravel(),
+            self._values,
             rotation=np.eye(3),
             translation_mm=np.zeros(3),
             scale=scale,
@@ -72,6 +74,8 @@ def split(places_mm: NDArray[np.float32], regions: int) -> NDArray[np.intp]:
     `regions` is a power of two and n a multiple of it.
     """
     parts = [np.arange(places_mm.shape[1])]
+    if not len(parts[0]):
+        return np.zeros((regions, 0), np.intp)
     while len(parts) < regions:
         halves = []
         for part in parts:

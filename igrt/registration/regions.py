@@ -6,19 +6,19 @@ Regions are of the whole body, whatever the options of the match (docs/decisions
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from igrt.compute.reference import INSIDE_COUNT, MATRIX_TERMS, NORMAL_VECTOR, WEIGHT_SUM, WEIGHTED_SQUARES
+from igrt.compute.reference import INSIDE_COUNT, MATRIX_TERMS, NORMAL_VECTOR, ROBUST_COST, WEIGHT_SUM, WEIGHTED_SQUARES
 from igrt.compute.verbs import Verbs
 from igrt.geometry.motion import RigidMotion
 from igrt.registration.blocks import Blocks
 from igrt.registration.match import NOT_KNOWN, RegionResidual
 from igrt.registration.options import Point
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
-from igrt.registration.solver import REACH_MM
+from igrt.registration.solver import COST_OF_THE_UNSEEN, REACH_MM
 
 Array = NDArray[np.float64]
 
@@ -29,6 +29,7 @@ ARRIVED_MM = 0.1  # a step all together shorter than this, 80 mm away, ends them
 COARSE_SCALE, FINE_SCALE = 1.5, 1.0  # robust scales
 LEAST_SAMPLES = 64  # in a region; with fewer it shows nothing
 PRIOR_MM, PRIOR_RAD, PRIOR_STRAIN = 10.0, 0.15, 0.15  # SD of what a region, or all together, may do
+NEAR_MM = 0.7  # a start this near to the answer leads to the same place
 LONGEST_STEP_MM = 5.0
 CORRELATED = 8.0  # neighbouring samples that share one residual
 LEAST_NOISE = 1e-6
@@ -36,17 +37,30 @@ FARTHEST_MM = 25.0  # a region farther off found another place to lie
 QUANTILE, TRUSTED_MM = 0.9, 0.5  # regions weigh 1 / (0.5^2 + SD^2)
 LEAST_REGIONS = 4
 LEAST_FOR_STRETCH = 8
+STRAIN_PRIOR = np.diag([4.0**-2] * 3 + [1e-6])  # SD of 5 %, as mm at 80 mm: a thin image does not show its own thickness
+STANDARD_ERRORS = 2.0
 AGREEING_MM, ROBUST_STEPS = 0.7, 8  # robust scale of displacements about their affine part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moves:
-    """What brings each region onto the plan: shifts of centres (n, 3) mm, rotations (n, 3, 3), SD of shifts (n,) mm, samples (n,)."""
+    """What brings each region onto the plan: shifts of centres and their SD (mm), rotations; samples that fall on it, mean robust cost."""
 
     shifts_mm: Array
     rotations: Array
     sd_mm: Array
     samples: Array
+    cost: Array
+
+    def or_better(self, other: Moves) -> Moves:
+        """Region by region, the one whose samples cost less."""
+        chosen = other.cost < self.cost
+
+        def pick(name: str) -> Array:
+            mine, others = getattr(self, name), getattr(other, name)
+            return np.asarray(np.where(chosen.reshape(-1, *[1] * (mine.ndim - 1)), others, mine))
+
+        return Moves(*(pick(field.name) for field in fields(Moves)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +102,8 @@ def region_residuals(
     starts, from_afar = (blocks.centres_mm @ together[:, :3].T + together[:, 3] for blocks in (fine, coarse))
     starts[-1] = matched(coarse, from_afar, COARSE_SCALE, TARGET_STEPS).shifts_mm[-1]  # a target may move farther than what is around it
     moves = matched(fine, starts, FINE_SCALE, FINE_STEPS)
+    if float(np.abs(starts).max()) > NEAR_MM:  # what moves a part should not lead the rest astray
+        moves = matched(fine, np.zeros_like(starts), FINE_SCALE, FINE_STEPS).or_better(moves)
     shown = (moves.samples >= LEAST_SAMPLES) & (np.linalg.norm(moves.shifts_mm, axis=1) <= FARTHEST_MM)
     residuals = {int(n): residual(fine, moves, int(n), isocentre_mm) for n in np.flatnonzero(shown)}
     target = residuals.get(FINE_REGIONS)
@@ -133,20 +149,22 @@ def matched(blocks: Blocks, start_mm: Array, scale: float, steps: int) -> Moves:
         small *= np.minimum(1.0, LONGEST_STEP_MM / np.maximum(length, LEAST_NOISE))
         shifts = shifts + small[:, :3]
         rotations = rotations_of(np.asarray(small[:, 3:], np.float64)) @ rotations
-    _, matrices, samples = local_equations(blocks, shifts, rotations, scale)
+    _, matrices, sums = local_equations(blocks, shifts, rotations, scale)
     spread = np.linalg.eigvalsh(np.linalg.inv(matrices + prior)[:, :3, :3])[:, -1]
-    return Moves(shifts, rotations, np.sqrt(spread), samples)
+    inside = sums[:, INSIDE_COUNT]
+    unseen = COST_OF_THE_UNSEEN * (blocks.counts - inside)
+    return Moves(shifts, rotations, np.sqrt(spread), inside, (sums[:, ROBUST_COST] + unseen) / np.maximum(blocks.counts, 1))
 
 
 def local_equations(blocks: Blocks, shifts_mm: Array, rotations: Array, scale: float) -> tuple[Array, Array, Array]:
-    """Normal vectors (n, 6) and matrices (n, 6, 6) by (t, w) about each region's centre, over its residual variance; samples (n,)."""
+    """Normal vectors (n, 6) and matrices (n, 6, 6) by (t, w) about each region's centre, over its residual variance; the sums."""
     sums = blocks.sums(rotations, shifts_mm, scale)
     about = np.tile(np.eye(6), (len(sums), 1, 1))
     about[:, :3, 3:] = cross_matrices(blocks.centres_mm + shifts_mm)  # t + w x (y - c) is, about the isocentre, t + c x w
     noise = CORRELATED * np.maximum(sums[:, WEIGHTED_SQUARES] / np.maximum(sums[:, WEIGHT_SUM], 1.0), LEAST_NOISE)
     back = about.transpose(0, 2, 1)
     vectors = (back @ sums[:, NORMAL_VECTOR, None])[..., 0] / noise[:, None]
-    return vectors, back @ normal_matrices(sums) @ about / noise[:, None, None], sums[:, INSIDE_COUNT]
+    return vectors, back @ normal_matrices(sums) @ about / noise[:, None, None], sums
 
 
 def normal_matrices(sums: Array) -> Array:
@@ -209,14 +227,18 @@ def stretch(residuals: Sequence[RegionResidual]) -> float:
     variance = AGREEING_MM**2 + np.array([one.sd_mm for one in residuals]) ** 2
     arms = np.concatenate([(centres - centres.mean(axis=0)) / REACH_MM, np.ones((len(centres), 1))], axis=1)
     found = (affine_part(arms, moved, variance, start) for start in (np.zeros((4, 3)), None))
-    fit, cost = min(found, key=lambda one: one[1])
-    strains = np.linalg.eigvalsh((fit[:3] + fit[:3].T) / 2) / REACH_MM
-    _, rigid_cost = affine_part(arms, moved, variance, np.zeros((4, 3)), rigid=True)
-    return max(1.0 - cost / max(rigid_cost, LEAST_NOISE), 0.0) * float(np.abs(strains).max())
+    fit, weights, cost = min(found, key=lambda one: one[2])
+    _, _, rigid_cost = affine_part(arms, moved, variance, np.zeros((4, 3)), rigid=True)
+    strains, axes = np.linalg.eigh((fit[:3] + fit[:3].T) / 2)
+    spread = np.linalg.inv((arms * weights[:, None]).T @ arms + STRAIN_PRIOR)[:3, :3]
+    left = float((weights * ((moved - arms @ fit) ** 2).sum(axis=1)).sum() / 3 / max(len(arms) - 4, 1))
+    errors = np.sqrt(left * np.einsum("ak,ab,bk->k", axes, spread, axes))
+    sure = np.maximum(np.abs(strains) - STANDARD_ERRORS * errors, 0.0) / REACH_MM
+    return max(1.0 - cost / max(rigid_cost, LEAST_NOISE), 0.0) * float(sure.max())
 
 
-def affine_part(arms: Array, moved_mm: Array, variance: Array, start: Array | None, *, rigid: bool = False) -> tuple[Array, float]:
-    """(4, 3) robust affine of displacements (n, 3) from a start, or from what all regions want on average, and its cost.
+def affine_part(arms: Array, moved_mm: Array, variance: Array, start: Array | None, *, rigid: bool = False) -> tuple[Array, Array, float]:
+    """(4, 3) robust affine of displacements (n, 3) from a start, or from what all regions want on average, their weights, and its cost.
 
     Not stretched where `rigid`: only the part that turns and shifts is kept.
     """
@@ -224,12 +246,12 @@ def affine_part(arms: Array, moved_mm: Array, variance: Array, start: Array | No
     fit = np.zeros((4, 3))
     for _ in range(ROBUST_STEPS):
         weighted = arms * weights[:, None]
-        fit = np.asarray(np.linalg.solve(weighted.T @ arms + LEAST_NOISE * np.eye(4), weighted.T @ moved_mm), np.float64)
+        fit = np.asarray(np.linalg.solve(weighted.T @ arms + STRAIN_PRIOR, weighted.T @ moved_mm), np.float64)
         if rigid:
             fit[:3] = (fit[:3] - fit[:3].T) / 2
         weights = 1 / variance / (1 + misfit(arms, moved_mm, variance, fit)) ** 2
     squares = misfit(arms, moved_mm, variance, fit)
-    return fit, float((squares / (1 + squares)).sum())
+    return fit, weights, float((squares / (1 + squares)).sum())
 
 
 def misfit(arms: Array, moved_mm: Array, variance: Array, fit: Array) -> Array:

@@ -121,4 +121,4 @@ class Search:
 def apart(one: Pose, other: Pose) -> bool:
     """Whether two poses are different answers: over 10 mm at the daily centre, or over 5 degrees."""
     cosine = (float(np.trace(one.rotation @ other.rotation.T)) - 1) / 2
-    return float(np.linalg.norm(one.shift_mm - other.shift_mm)) > RIVAL_MM or cosine < np.cos(np.radians(RIVAL_DEG))
+    return float(np.linalg.norm(one.shift_mm - other.shift_mm)) > RIVAL_MM or cosine < float(np.cos(np.radians(RIVAL_DEG)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from igrt.geometry.motion import Frame, RigidMotion
-from igrt.registration.match import Evidence, Match
+from igrt.registration.match import NOT_KNOWN, NOT_SCORED, Evidence, Match, measured
 
 EVIDENCE = Evidence(1.0, 0.9, 1.0, 25.0, 6.0, 0.0, (0.1, 0.1, 0.1), (0.1, 0.1, 0.1), 0.2, 1000, 10, converged=True)
 
@@ -26,3 +26,13 @@ def test_only_plan_from_daily_is_a_match(frames) -> None:
 def test_a_covariance_is_six_by_six_and_finite(covariance) -> None:
     with pytest.raises(ValueError, match="match covariance"):
         Match(RigidMotion.identity(target=Frame.PLAN, source=Frame.DAILY), covariance, EVIDENCE)
+
+
+def test_what_was_not_measured_is_worse_than_anything_measured() -> None:
+    for name in ("second_metric", "rival_margin", "vertebra_score", "vertebra_margin", "mirror_margin", "identity"):
+        assert getattr(EVIDENCE, name) == NOT_SCORED < -2
+    for name in ("swap_difference_mm", "second_metric_offset_mm", "stretch", "region_residual_mm", "target_residual_mm"):
+        assert getattr(EVIDENCE, name) == NOT_KNOWN > 500
+    assert not measured(NOT_SCORED)
+    assert not measured(NOT_KNOWN)
+    assert all(measured(value) for value in (0.0, -1.0, 1.0, 80.0))

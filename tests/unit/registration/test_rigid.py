@@ -1,13 +1,19 @@
 """The whole match: what it asks for, what it tells, what it refuses, and the same bits from any device."""
 
+import json
+import math
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 from igrt.compute import cpu
 from igrt.compute.volume import Volume
 from igrt.errors import InputError
+from igrt.registration.match import measured
+from igrt.registration.options import Freedom, MatchOptions, Mode
 from igrt.registration.preparation import prepare_daily, prepare_plan
-from igrt.registration.rigid import match_rigid
+from igrt.registration.rigid import match_alone, match_at, match_near, match_rigid
 from tests.registration_cases import ISOCENTRE_MM, daily_grid, displacement_mm, grid_about, image, motion
 
 VERBS = cpu.CpuVerbs(cpu.BEST)
@@ -52,6 +58,10 @@ def test_the_same_bits_from_every_instruction_set_and_number_of_threads() -> Non
         np.testing.assert_array_equal(results[0].plan_from_daily.matrix, other.plan_from_daily.matrix)
         np.testing.assert_array_equal(results[0].covariance, other.covariance)
         assert results[0].evidence == other.evidence
+        assert results[0].regions == other.regions
+        assert [(one.levels, one.shift_mm, one.score) for one in results[0].hypotheses] == [
+            (one.levels, one.shift_mm, one.score) for one in other.hypotheses
+        ]
 
 
 def test_progress_only_grows() -> None:
@@ -99,3 +109,63 @@ def test_another_anatomy_does_not_resemble() -> None:
     other = prepare_daily(Volume(grid, hu.astype(np.int16)), VERBS)
     evidence = match_rigid(PLAN, other, start=motion(), isocentre_mm=ISOCENTRE_MM, verbs=VERBS).evidence
     assert evidence.similarity < 0.5
+
+
+SETTINGS = {"isocentre_mm": ISOCENTRE_MM, "verbs": VERBS}
+ASKS_FOR_OTHERS = (
+    "swap_difference_mm", "second_metric_offset_mm", "second_metric", "rival_margin", "vertebra_score", "vertebra_margin",
+    "mirror_margin", "stretch", "region_residual_mm", "target_residual_mm", "identity",
+)  # fmt: skip
+
+
+def test_a_good_match_has_measured_everything() -> None:
+    match = matched(VERBS)
+    evidence = match.evidence
+    for name in ASKS_FOR_OTHERS:
+        value = getattr(evidence, name)
+        assert type(value) is float, name
+        assert math.isfinite(value), name
+        assert measured(value), name
+    assert evidence.swap_difference_mm < 0.5
+    assert evidence.second_metric_offset_mm < 0.5
+    assert evidence.rival_margin > 0.2
+    assert evidence.vertebra_score > 0.9
+    assert evidence.mirror_margin > 0.1
+    assert match.hypotheses
+    assert match.regions
+    json.dumps([asdict(evidence), [asdict(region) for region in match.regions]])
+
+
+def test_the_match_alone_is_the_same_pose_without_evidence() -> None:
+    alone = match_alone(PLAN, PREPARED, start=motion(), **SETTINGS)
+    assert displacement_mm(matched(VERBS).plan_from_daily, alone).max() < 0.05
+
+
+def test_a_pose_by_hand_is_measured_where_it_is() -> None:
+    automatic = matched(VERBS)
+    by_hand = motion((4, -6, 11), degrees=3)
+    there = match_at(PLAN, PREPARED, pose=by_hand, automatic=automatic, **SETTINGS)
+    assert there.plan_from_daily.matrix == pytest.approx(by_hand.matrix)
+    assert there.evidence.vertebra_score < automatic.evidence.vertebra_score - 0.2
+    assert there.evidence.swap_difference_mm > 3
+    assert there.evidence.second_metric_offset_mm > 3
+    assert there.evidence.rival_margin == automatic.evidence.rival_margin
+
+
+def test_a_part_matched_from_near_asks_for_no_other_answers() -> None:
+    near = match_near(PLAN, PREPARED, start=TRUTH, options=MatchOptions(mode=Mode.SOFT), **SETTINGS)
+    assert not any(measured(getattr(near.evidence, name)) for name in ASKS_FOR_OTHERS)
+    assert near.hypotheses == ()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [MatchOptions(mode=Mode.BONE), MatchOptions(freedom=Freedom.TRANSLATIONS), MatchOptions(freedom=Freedom.ROTATIONS)],
+    ids=["bone", "translations", "rotations"],
+)
+def test_which_vertebra_and_who_it_is_is_asked_of_the_whole_body_whatever_the_options(options) -> None:
+    whole = matched(VERBS, start=TRUTH).evidence
+    part = matched(VERBS, start=TRUTH, options=options).evidence
+    for name in ("vertebra_score", "vertebra_margin", "mirror_margin", "identity"):
+        assert getattr(part, name) == pytest.approx(getattr(whole, name), abs=0.1), name
+    assert part.swap_difference_mm < 0.5
