@@ -21,6 +21,7 @@ from evidence_statistics import (
     by_patient,
     fitted,
     good,
+    good_image,
     judges,
     load,
     scaled_deviations,
@@ -34,8 +35,8 @@ TWO_SIDED = np.array([0.6745, 0.8416, 0.9945, 1.2816, 1.6449, 1.96, 2.3263, 2.57
 
 
 def bars(rules: Rules, lines: Sequence[Line]) -> str:
-    """The three bars of refusals."""
-    bad, right = [line for line in lines if wrong(line)], [line for line in lines if good(line)]
+    """The three bars of refusals; a good image counts as refused whatever its answer was."""
+    bad, right = [line for line in lines if wrong(line)], [line for line in lines if good_image(line)]
     missed, refused, final = ~rules.refusing(bad).any(axis=1), rules.refusing(right).any(axis=1), rules.final(right)
     rows = ["| | of | share | 95 % by patient | excluded at 95 % |", "| --- | --- | --- | --- | --- |"]
     for name, counted, of in (("wrong, accepted", missed, bad), ("good, refused", refused, right), ("good, no override", final, right)):
@@ -83,7 +84,7 @@ def coverage(training: Sequence[Line], judging: Sequence[Line], rules: Rules) ->
 
 def alarm(rules: Rules, lines: Sequence[Line]) -> str:
     """What an alarm is worth where one fraction of 2,300 is wrong."""
-    right = [line for line in lines if good(line)]
+    right = [line for line in lines if good_image(line)]
     refused, final = rules.refusing(right).any(axis=1), rules.final(right)
     rows = ["| alarm | catches | false alarms | true, of all alarms |", "| --- | --- | --- | --- |"]
     groups = {"wrong vertebra": ["wrong vertebra", "start at another vertebra"], "any fault": None}
@@ -134,7 +135,7 @@ def main() -> None:
         "An alarm": alarm(rules, judging),
         "Cost": tables.cost(lines),
         "Missed": tables.cases(rules, [line for line in judging if wrong(line)], refused=False),
-        "Good and refused": tables.cases(rules, [line for line in judging if good(line)], refused=True),
+        "Good and refused": tables.cases(rules, [line for line in judging if good_image(line)], refused=True),
     }
     print("\n\n".join(f"## {name}\n\n{text}" for name, text in parts.items()))
     if options.out:

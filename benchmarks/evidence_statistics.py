@@ -16,9 +16,12 @@ TRUE_RATE = 0.00044  # wrong vertebrae, of fractions
 BUDGET, FINAL_BUDGET = 0.006, 0.001  # of the good cases that set the limits: refused at all, and with no override
 CAUGHT_TWICE = 0.05  # what it is worth to catch a wrong answer by a second measure, against the first
 CANDIDATES = 12  # good cases at most that one measure's limit may refuse beyond the last step, in a step
-MARGINS = (1.0, 0.5, 0.25, 0.1)  # beyond the worst good case, of its distance from the median
+MARGINS = (0.25, 0.1)  # beyond the worst good case, of its distance from the median
+OUTLIER = 3.0  # times as far from the median as the next: no limit stands on such a case, which is refused
 LEAST_WORTH = 1.0  # wrong answers caught for each good one refused
 NOT_TAKEN = (-9.0, 999.0)
+# Floors, not fitted: they guard against what is not among these images (motions that nothing shows, a match on next to nothing).
+FLOORS = {"overlap_min": 0.6, "inliers_min": 0.5, "observability_min": 0.01, "samples_min": 2000.0}
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,14 @@ def wrong(line: Line) -> bool:
     return line["impossible"] or (answered(line) and not line["error_mm"] <= WRONG_MM)
 
 
+def good_image(line: Line) -> bool:
+    """A good image, whatever the answer."""
+    return line["fault"] == "good"
+
+
 def good(line: Line) -> bool:
     """A good image with a right answer."""
-    return line["fault"] == "good" and answered(line) and not wrong(line)
+    return good_image(line) and answered(line) and not wrong(line)
 
 
 @dataclass(frozen=True)
@@ -149,15 +157,16 @@ def _has(measure: Measure, evidence: dict) -> bool:
 
 
 def fitted(lines: Sequence[Line]) -> Rules:
-    """Limits from the lines of the patients that set them.
+    """Limits from the lines of the patients that set them, with `FLOORS`.
 
-    Each limit begins as far beyond the worst good case as that lies from the median. Then, step by step, that limit is drawn in (to half,
-    a quarter, a tenth of that distance, then past the next good cases, up to 12) which buys the most wrong answers that nothing refuses
-    yet for each good one; one that a single measure refuses counts a twentieth, and a step that refuses no good case half of one. It
-    ends where 0.6 % of the good cases are refused, 0.1 % by what nobody sets aside, or a good case buys less than one wrong one.
+    Each limit begins beyond the worst good case that is no outlier, by a quarter of its distance from the median. Then, step by step,
+    that limit is drawn in (to a tenth of that distance, then past the next good cases, up to 12) which buys the most wrong answers that
+    nothing refuses yet for each good one; one that a single measure refuses counts a twentieth, and a step that refuses no good case
+    half of one. It ends where 0.6 % of the good cases are refused, 0.1 % by what nobody sets aside, or a good case buys less than one.
     """
     right, bad = [line for line in lines if good(line)], [line for line in lines if wrong(line) and answered(line)]
-    measures = taken(lines)
+    measures = [m for m in taken(lines) if m.key not in FLOORS]
+    floors = {m.key: -FLOORS[m.key] for m in taken(lines) if m.key in FLOORS}
     goods, bads = ([m.badness(group) for m in measures] for group in (right, bad))
     ladders = [_ladder(values) for values in goods]
     steps = [0] * len(measures)
@@ -183,14 +192,17 @@ def fitted(lines: Sequence[Line]) -> Rules:
                 if worth >= LEAST_WORTH and (best is None or worth > best[0]):
                     best = worth, there
         if best is None:
-            return Rules({m.key: rounded(float(ladder[step])) for m, ladder, step in zip(measures, ladders, steps, strict=True)})
+            found = {m.key: rounded(float(ladder[step])) for m, ladder, step in zip(measures, ladders, steps, strict=True)}
+            return Rules(found | floors)
         steps = best[1]
 
 
 def _ladder(values: Doubles) -> Doubles:
-    """Limits that refuse no good case (with margins that shrink), then 1, 2, ... of them, each half way to the next."""
-    worst = np.sort(values)[::-1][: max(int(2 * BUDGET * len(values)), 2) + 2]
-    beyond = worst[0] + np.array(MARGINS) * (worst[0] - np.median(values))
+    """Limits that refuse no good case but an outlier (with margins that shrink), then 1, 2, ..., each half way to the next."""
+    worst, middle = np.sort(values)[::-1][: max(int(2 * BUDGET * len(values)), 2) + 3], np.median(values)
+    if worst[0] - middle > OUTLIER * (worst[1] - middle):
+        worst = worst[1:]
+    beyond = worst[0] + np.array(MARGINS) * (worst[0] - middle)
     return np.concatenate([beyond, (worst[:-1] + worst[1:]) / 2])
 
 

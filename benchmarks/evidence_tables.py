@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from evidence_cases import FAULTS
-from evidence_statistics import GOOD_MM, Line, Rules, answered, good, taken, wrong
+from evidence_statistics import GOOD_MM, Line, Rules, answered, good, good_image, taken, wrong
 from evidence_svg import Series
 
 BINS_MM = (2.0, 3.0)
@@ -155,8 +155,8 @@ def trade(lines: Sequence[Line]) -> list[Series]:
 def derived_by(training: Sequence[Line], judging: Sequence[Line], rules: Rules) -> str:
     """The run in a sentence, for the protocol."""
     patients = len({line["patient"] for line in training})
-    counts = [(sum(good(line) for line in group), sum(wrong(line) for line in group)) for group in (training, judging)]
-    bad, right = [line for line in judging if wrong(line)], [line for line in judging if good(line)]
+    counts = [(sum(good_image(line) for line in group), sum(wrong(line) for line in group)) for group in (training, judging)]
+    bad, right = [line for line in judging if wrong(line)], [line for line in judging if good_image(line)]
     missed, refused = int((~rules.refusing(bad).any(axis=1)).sum()), int(rules.refusing(right).any(axis=1).sum())
     return (
         f"fault injection, docs/benchmarks/evidence.md: set on {patients} patients ({counts[0][0]} good and {counts[0][1]} wrong images), "
