@@ -39,7 +39,13 @@ def bars(rules: Rules, lines: Sequence[Line]) -> str:
     bad, right = [line for line in lines if wrong(line)], [line for line in lines if good_image(line)]
     missed, refused, final = ~rules.refusing(bad).any(axis=1), rules.refusing(right).any(axis=1), rules.final(right)
     rows = ["| | of | share | 95 % by patient | excluded at 95 % |", "| --- | --- | --- | --- | --- |"]
-    for name, counted, of in (("wrong, accepted", missed, bad), ("good, refused", refused, right), ("good, no override", final, right)):
+    table = (
+        ("wrong, accepted", missed, bad),
+        ("good, refused", refused, right),
+        ("good, no override", final, right),
+        ("good, refused by identity, side or size, failed matches too", rules.ever_final(right), right),
+    )
+    for name, counted, of in table:
         share, low, high = by_patient(of, counted)
         most = at_most(int(counted.sum()), len(of))
         rows.append(f"| {name} | {counted.sum()} of {len(of)} | {share:.2f} % | {low:.2f} – {high:.2f} % | above {most:.2f} % |")

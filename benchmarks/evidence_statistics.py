@@ -20,6 +20,7 @@ MARGINS = (0.25, 0.1)  # beyond the worst good case, of its distance from the me
 OUTLIER = 3.0  # times as far from the median as the next: no limit stands on such a case, which is refused
 LEAST_WORTH = 1.0  # wrong answers caught for each good one refused
 NOT_TAKEN = (-9.0, 999.0)
+BELIEVED = ("second_start_difference_max_mm", "translation_sd_max_mm", "rotation_sd_max_deg", "similarity_min")  # and has converged
 # Floors, not fitted: they guard against what is not among these images (motions that nothing shows, a match on next to nothing).
 FLOORS = {"overlap_min": 0.6, "inliers_min": 0.5, "observability_min": 0.01, "samples_min": 2000.0}
 
@@ -121,7 +122,18 @@ class Rules:
         return table
 
     def final(self, lines: Sequence[Line]) -> NDArray[np.bool_]:
-        """(lines,) who is refused by what nobody sets aside."""
+        """(lines,) who is refused by what nobody sets aside.
+
+        That is by identity, side or size where the match is otherwise to be believed: of a match that failed they say nothing, and where a
+        person then sets the pose by hand they are measured again.
+        """
+        refusing = self.refusing(lines)
+        columns = [n for n, measure in enumerate(self.measures) if measure.final]
+        failed = [n for n, measure in enumerate(self.measures) if measure.key in BELIEVED] + [-1]
+        return refusing[:, columns].any(axis=1) & ~refusing[:, failed].any(axis=1)
+
+    def ever_final(self, lines: Sequence[Line]) -> NDArray[np.bool_]:
+        """(lines,) who is refused by identity, side or size, whether the match failed or not."""
         columns = [n for n, measure in enumerate(self.measures) if measure.final]
         return self.refusing(lines)[:, columns].any(axis=1)
 
