@@ -32,11 +32,15 @@ class Blocks:
         isocentre_mm: NDArray[np.float64],
         regions: int,
         verbs: Verbs,
+        target_mm: float = TARGET_MM,
     ) -> None:
         shift = plan_from_daily.apply(daily_centre_mm) - isocentre_mm
         each = min(len(samples.values) // regions, SAMPLES_PER_CHUNK)
         chosen = (np.arange(each * regions) * len(samples.values)) // (each * regions)
-        parts = [*chosen[split(samples.positions_mm.take(chosen, axis=1), regions)], nearest(samples, -shift @ plan_from_daily.rotation)]
+        parts = [
+            *chosen[split(samples.positions_mm.take(chosen, axis=1), regions)],
+            nearest(samples, -shift @ plan_from_daily.rotation, target_mm),
+        ]
         self.local_mm = np.full((len(parts), 3, SAMPLES_PER_CHUNK), NOWHERE_MM, np.float32)
         self.centres_mm = np.zeros((len(parts), 3))
         self.counts = np.array([len(part) for part in parts])
@@ -87,10 +91,10 @@ def split(places_mm: NDArray[np.float32], regions: int) -> NDArray[np.intp]:
     return np.sort(np.array(parts), axis=1)
 
 
-def nearest(samples: Samples, place_mm: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Indices of the samples nearest to a place (mm about the daily centre): a chunk at most, none beyond 40 mm."""
+def nearest(samples: Samples, place_mm: NDArray[np.float64], within_mm: float) -> NDArray[np.intp]:
+    """Indices of the samples nearest to a place (mm about the daily centre): a chunk at most, none farther away than `within_mm`."""
     squares = ((samples.positions_mm - place_mm.astype(np.float32)[:, None]) ** 2).sum(axis=0)
-    near = np.flatnonzero(squares <= TARGET_MM**2)
+    near = np.flatnonzero(squares <= within_mm**2)
     if len(near) > SAMPLES_PER_CHUNK:
         near = np.sort(near[np.argpartition(squares[near], SAMPLES_PER_CHUNK)[:SAMPLES_PER_CHUNK]])
     return near

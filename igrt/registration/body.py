@@ -9,6 +9,7 @@ from skimage import filters, measure
 from igrt.geometry.grid import Grid
 
 BODY_CONTRAST_HU = 300.0
+NO_AIR_HU, BONE_SHARE = -350.0, 0.2  # dark that is no air, bright that is little: a field that the body fills, parted into tissue and bone
 COUCH_HALF_THICKNESS_MM = 5.0
 SUPERIOR = 2  # the z axis of DICOM LPS
 
@@ -16,8 +17,8 @@ SUPERIOR = 2  # the z axis of DICOM LPS
 def body(hu: NDArray[np.int16], valid: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
     """(k, j, i) the patient: the largest bright region once thin sheets (a couch top) are cut off, lungs filled slice by slice.
 
-    The threshold lies between dark and bright (Otsu), whatever the scale of the image; an image without dark and bright parts is
-    body wherever it is valid. Meant for voxels of a few millimetres.
+    The threshold lies between dark and bright (Otsu), whatever the scale of the image; an image without dark and bright parts, or
+    whose dark part is tissue, is body wherever it is valid. Meant for voxels of a few millimetres.
     """
     bounded = np.clip(hu[valid], -1024, 3071)
     if bounded.size == 0 or bounded.min() == bounded.max():
@@ -25,6 +26,8 @@ def body(hu: NDArray[np.int16], valid: NDArray[np.bool_], grid: Grid) -> NDArray
     threshold = float(filters.threshold_otsu(np.minimum(bounded, np.percentile(bounded, 98))))  # bone and metal do not move it
     dark, bright = bounded[bounded <= threshold], bounded[bounded > threshold]
     if not (dark.size and bright.size and bright.mean() - dark.mean() > BODY_CONTRAST_HU):
+        return valid
+    if dark.mean() > NO_AIR_HU and bright.size < BONE_SHARE * bounded.size:
         return valid
     shown = (hu > threshold) & valid
     core = largest(~grow(~shown, grid, COUCH_HALF_THICKNESS_MM))  # the body goes on beyond the ends of the image

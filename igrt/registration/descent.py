@@ -61,8 +61,9 @@ class CoarseToFine:
     def refine(self, pose: Pose, first: int, last: int = FINEST) -> Descent:
         """From a pose that is nearly right down to the finest level, or to level `last`, from level `first` on."""
         ends: dict[int, Solution] = {}
-        for n, problem in list(enumerate(self.problems(pose)))[first : last + 1]:
-            level = LEVELS[n]
+        samples = self._samples(pose)
+        for n in range(first, last + 1):
+            level, problem = LEVELS[n], self._problem(n, samples[n])
             ends[n] = problem.solve(pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm)
             pose = ends[n].pose
         return Descent(ends, sum(end.iterations for end in ends.values()))
@@ -77,8 +78,10 @@ class CoarseToFine:
         """Each level with the samples for matches near a pose, or with about `most` of them."""
         wanted = most or {}
         samples = [thinned(each, wanted[n]) if n in wanted else each for n, each in enumerate(self._samples(pose))]
-        pairs = zip(self._levels, samples, strict=True)
-        return [LevelProblem(level, each, self.centres.plan_mm, self.verbs, self.motions) for level, each in pairs]
+        return [self._problem(n, each) for n, each in enumerate(samples)]
+
+    def _problem(self, level: int, samples: Samples) -> LevelProblem:
+        return LevelProblem(self._levels[level], samples, self.centres.plan_mm, self.verbs, self.motions)
 
     def curvatures(self, pose: Pose, probes_mm: dict[int, float]) -> list[NDArray[np.float64]]:
         """(k, k) of the free motions at a pose, of some samples of each level asked for (docs/decisions/rigid-uncertainty.md)."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from igrt.compute.reference import INSIDE_COUNT, MATRIX_TERMS, NORMAL_VECTOR, ROBUST_COST, WEIGHT_SUM, WEIGHTED_SQUARES
 from igrt.compute.verbs import Verbs
 from igrt.geometry.motion import RigidMotion
-from igrt.registration.blocks import Blocks
+from igrt.registration.blocks import TARGET_MM, Blocks
 from igrt.registration.match import NOT_KNOWN, RegionResidual
 from igrt.registration.options import Point
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
@@ -22,11 +22,13 @@ from igrt.registration.solver import COST_OF_THE_UNSEEN, REACH_MM
 
 Array = NDArray[np.float64]
 
+UPPER = np.triu_indices(6)
 COARSE, FINE = 2, 3  # levels: voxels of 4 mm, where a stretch is seen from afar, and of 2.5 mm, where regions are matched
 COARSE_REGIONS, FINE_REGIONS = 8, 16
 AFFINE_STEPS, TARGET_STEPS, FINE_STEPS = 4, 3, 4  # more together would stretch a stranger until he fits
 ARRIVED_MM = 0.1  # a step all together shorter than this, 80 mm away, ends them
 COARSE_SCALE, FINE_SCALE = 1.5, 1.0  # robust scales
+FAR_TARGET_MM = 60.0
 LEAST_SAMPLES = 64  # in a region; with fewer it shows nothing
 PRIOR_MM, PRIOR_RAD, PRIOR_STRAIN = 10.0, 0.15, 0.15  # SD of what a region, or all together, may do
 NEAR_MM = 0.7  # a start this near to the answer leads to the same place
@@ -86,18 +88,9 @@ def region_residuals(
     plan: PreparedPlan, daily: PreparedDaily, plan_from_daily: RigidMotion, *, isocentre_mm: Array, verbs: Verbs
 ) -> Regions:
     """Every region's best place near a pose: first what shift, turn and stretch they want together, then each by itself."""
-    coarse, fine = (
-        Blocks(
-            plan.levels[level],
-            daily.levels[level],
-            plan_from_daily,
-            daily_centre_mm=daily.centre_mm,
-            isocentre_mm=isocentre_mm,
-            regions=regions,
-            verbs=verbs,
-        )
-        for level, regions in ((COARSE, COARSE_REGIONS), (FINE, FINE_REGIONS))
-    )
+    coarse, fine = levels_of_blocks(plan, daily, plan_from_daily, isocentre_mm, verbs, TARGET_MM)
+    if fine.counts[-1] < LEAST_SAMPLES:  # amid a lung nothing lies near
+        coarse, fine = levels_of_blocks(plan, daily, plan_from_daily, isocentre_mm, verbs, FAR_TARGET_MM)
     together = affine_of_all(coarse)
     starts, from_afar = (blocks.centres_mm @ together[:, :3].T + together[:, 3] for blocks in (fine, coarse))
     starts[-1] = matched(coarse, from_afar, COARSE_SCALE, TARGET_STEPS).shifts_mm[-1]  # a target may move farther than what is around it
@@ -110,6 +103,26 @@ def region_residuals(
     others = [one for n, one in residuals.items() if n != FINE_REGIONS]
     target_mm = NOT_KNOWN if target is None else beyond_doubt_mm(target)
     return Regions(tuple(residuals.values()), disagreement_mm(others), stretch(others), target_mm, fine, moves)
+
+
+def levels_of_blocks(
+    plan: PreparedPlan, daily: PreparedDaily, plan_from_daily: RigidMotion, isocentre_mm: Array, verbs: Verbs, target_mm: float
+) -> tuple[Blocks, Blocks]:
+    """The regions of the coarse and of the fine level; the one at the isocentre is of what lies within `target_mm`."""
+    coarse, fine = (
+        Blocks(
+            plan.levels[level],
+            daily.levels[level],
+            plan_from_daily,
+            daily_centre_mm=daily.centre_mm,
+            isocentre_mm=isocentre_mm,
+            regions=regions,
+            verbs=verbs,
+            target_mm=target_mm,
+        )
+        for level, regions in ((COARSE, COARSE_REGIONS), (FINE, FINE_REGIONS))
+    )
+    return coarse, fine
 
 
 def affine_of_all(blocks: Blocks) -> Array:
@@ -170,8 +183,7 @@ def local_equations(blocks: Blocks, shifts_mm: Array, rotations: Array, scale: f
 def normal_matrices(sums: Array) -> Array:
     """(n, 6, 6) of rows of sums (n, 32)."""
     full = np.zeros((len(sums), 6, 6))
-    rows, columns = np.triu_indices(6)
-    full[:, rows, columns] = full[:, columns, rows] = sums[:, :MATRIX_TERMS]
+    full[:, UPPER[0], UPPER[1]] = full[:, UPPER[1], UPPER[0]] = sums[:, :MATRIX_TERMS]
     return full
 
 

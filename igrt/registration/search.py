@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ TURN_DEG = 14.0  # either way and not at all, about each axis
 FEW, SOME = 256, 4096  # samples to judge every pose, and to follow the best
 SURE = 0.12  # cost: what is right ends at 0.06 to 0.16, what is wrong at 0.17 and more (docs/decisions/rigid-search.md)
 KEPT, FOLLOWED = 12, 3
-KEPT_AT_ONCE, FOLLOWED_AT_ONCE = 4, 1
+KEPT_AT_ONCE = 4
+CLEARLY = 0.01  # a lower cost than this is another valley
 WIDE_SCALE = 2.0  # a larger robust scale widens the basin
 BRIEF_SAMPLES = 4_096
 LEAST_COST = 1e-3  # two copies of one image
@@ -50,14 +51,18 @@ class Search:
     def best(self, start: Pose, *, brief: bool = False) -> Solution:
         """The best pose on the second level. Turned starts are tried where shifts alone end at a cost that leaves a doubt.
 
-        `brief`: on fewer samples of the second level, which tell the valley but not its lowest place.
+        `brief`: on fewer samples, which tell the valley but not its lowest place.
         """
-        follow = partial(self._follow, problem=self._next_few if brief else self._next)
-        straight = follow(self._ranked(start, [(0.0, 0.0, 0.0)]), kept=KEPT_AT_ONCE, followed=FOLLOWED_AT_ONCE)
+        ends = self._followed(self._ranked(start, [(0.0, 0.0, 0.0)])[:KEPT_AT_ONCE], brief=brief)
+        straight = self._finer(ends[0], brief=brief)
         if straight.cost <= SURE or not self._motions.turn:
             return straight
         turns = [(x, y, z) for x, y, z in itertools.product((-TURN_DEG, 0.0, TURN_DEG), repeat=3)]
-        return min(straight, follow(self._ranked(start, turns), kept=KEPT, followed=FOLLOWED), key=lambda solution: solution.cost)
+        turned = self._followed(self._ranked(start, turns)[:KEPT], brief=brief)[:FOLLOWED]
+        found = min(straight, *(self._finer(end, brief=brief) for end in turned), key=lambda solution: solution.cost)
+        # Where much of the image lies beyond the plan, the coarsest level ranks by overlap: its others have their chance too.
+        other = min((self._finer(end, brief=brief) for end in ends[1:]), key=lambda solution: solution.cost, default=found)
+        return other if other.cost < found.cost - CLEARLY else found
 
     def rival_margin(self, answer: Pose) -> float:
         """How much more a sample costs in the best other optimum on the coarsest level than in the answer's, as a share of the latter.
@@ -103,19 +108,18 @@ class Search:
             ]
         return [pose for _, pose in sorted(found, key=lambda one: one[0])]
 
-    def _follow(self, poses: list[Pose], *, problem: LevelProblem, kept: int, followed: int) -> Solution:
-        """Downhill from the first `kept` on some samples, from the best `followed` of these on the next level."""
-        level = self._level
-        ends = [
-            self._some.solve(pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm) for pose in poses[:kept]
-        ]
+    def _followed(self, poses: list[Pose], *, brief: bool) -> list[Solution]:
+        """Downhill from each on some samples of the coarsest level, the lowest first."""
+        some, level = self._few if brief else self._some, self._level
+        ends = [some.solve(pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm) for pose in poses]
         self._ends += ends
-        ends.sort(key=lambda solution: solution.cost)
-        level, best = LEVELS[NEXT], []
-        for end in ends[:followed]:
-            wide = problem.solve(end.pose, scale=WIDE_SCALE, iterations=25, tolerance_mm=0.5)
-            best.append(problem.solve(wide.pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm))
-        return min(best, key=lambda solution: solution.cost)
+        return sorted(ends, key=lambda solution: solution.cost)
+
+    def _finer(self, end: Solution, *, brief: bool) -> Solution:
+        """Downhill from there on the next level, first on a wider robust scale."""
+        problem, level = self._next_few if brief else self._next, LEVELS[NEXT]
+        wide = problem.solve(end.pose, scale=WIDE_SCALE, iterations=25, tolerance_mm=0.5)
+        return problem.solve(wide.pose, scale=level.scale, iterations=level.iterations, tolerance_mm=level.tolerance_mm)
 
 
 def apart(one: Pose, other: Pose) -> bool:

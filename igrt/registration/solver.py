@@ -47,8 +47,7 @@ class Pose:
 
     def plan_from_daily(self, centres: Centres) -> RigidMotion:
         """The rigid motion of a pose."""
-        u, _, v = np.linalg.svd(self.rotation)  # products of many rotations drift by rounding
-        rotation = u @ v
+        rotation = proper(self.rotation)
         return RigidMotion(Frame.PLAN, Frame.DAILY, rotation, self.shift_mm + centres.plan_mm - rotation @ centres.daily_mm)
 
     def moved(self, small: NDArray[np.float64], about_mm: NDArray[np.float64] = ISOCENTRE) -> Pose:
@@ -117,6 +116,12 @@ class Solution:
     def inliers(self) -> float:
         """Share of these whose residual is below the robust scale."""
         return float(self.chunks[:, INLIER_COUNT].sum()) / max(self.inside, 1.0)
+
+
+def proper(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The nearest rotation (3, 3): products of many drift by rounding."""
+    u, _, v = np.linalg.svd(rotation)
+    return np.asarray(u @ v)
 
 
 def length(vector: NDArray[np.float64]) -> float:

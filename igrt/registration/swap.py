@@ -12,7 +12,7 @@ from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.levels import LEVELS
 from igrt.registration.preparation import PreparedDaily, PreparedPlan
 from igrt.registration.samples import Samples
-from igrt.registration.solver import Centres, LevelProblem, Motions, Pose
+from igrt.registration.solver import Centres, LevelProblem, Motions, Pose, proper
 
 SWAPPED = ((2, 6), (3, 4))  # levels of the exchanged match and the most steps there: what is finer costs more than it tells
 
@@ -32,8 +32,9 @@ class Exchanged:
 
     def plan_from_daily(self, pose: Pose) -> RigidMotion:
         """The match of an exchanged pose."""
-        swapped = pose.plan_from_daily(self.centres)
-        return RigidMotion(Frame.DAILY, Frame.PLAN, swapped.rotation, swapped.translation_mm).inverse()
+        rotation = proper(pose.rotation)
+        shift_mm = pose.shift_mm + self.centres.plan_mm - rotation @ self.centres.daily_mm
+        return RigidMotion(Frame.PLAN, Frame.DAILY, rotation.T, -rotation.T @ shift_mm)
 
     def problem(self, level: int, samples: Samples, motions: Motions | None = None) -> LevelProblem:
         """A level's daily scores, and samples of the plan."""

@@ -55,7 +55,7 @@ def test_regions_are_compact() -> None:
 def test_the_nearest_samples_are_nearest_and_none_is_far(radius, count, seed) -> None:
     positions = np.random.default_rng(seed).uniform(-radius, radius, (3, count)).astype(np.float32)
     place = np.array([3.0, -2.0, 1.0])
-    found = nearest(Samples(positions, np.zeros(count, np.float32)), place)
+    found = nearest(Samples(positions, np.zeros(count, np.float32)), place, TARGET_MM)
     distance = np.linalg.norm(positions.T - place, axis=1)
     within = int((distance <= TARGET_MM).sum())
     assert abs(len(found) - min(within, SAMPLES_PER_CHUNK)) <= 1  # of float32 at the very rim

@@ -74,3 +74,11 @@ def test_parts() -> None:
     point[20, 30, 30] = True
     assert grow(point, GRID, 4.1).sum() == 27
     assert grow(np.ones((1, 1, 5), bool), GRID, 4.1).all()
+
+
+@pytest.mark.parametrize("gas", [0, 300])
+def test_a_field_that_the_body_fills_is_all_body_whatever_bone_lies_in_it(gas) -> None:
+    hu = np.random.default_rng(2).normal(20, 30, GRID.shape_kji)
+    hu[:, 20:40, 20:35] = 900  # more than the 2 % that the threshold does not see
+    hu.ravel()[:gas] = -950
+    np.testing.assert_array_equal(body(hu.astype(np.int16), ALL, GRID), ALL)

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from igrt.compute import cpu
 from igrt.compute.volume import Volume
 from igrt.geometry.grid import Grid
+from igrt.registration.blocks import TARGET_MM
 from igrt.registration.match import NOT_KNOWN, RegionResidual
 from igrt.registration.preparation import prepare_daily, prepare_plan
 from igrt.registration.regions import (
+    FAR_TARGET_MM,
     FINE_REGIONS,
+    LEAST_SAMPLES,
     Regions,
     beyond_doubt_mm,
     cross_matrices,
@@ -109,6 +112,19 @@ def test_a_target_that_moves_alone_is_seen_at_the_isocentre() -> None:
     assert found.target_mm > 2.0
     assert np.array(found.residuals[-1].displacement_mm) @ [0, 0, 1] > 2.0
     assert of(deformed(lambda points: points)).target_mm < 0.5
+
+
+def test_where_nothing_lies_near_the_isocentre_the_nearest_within_60_mm_stand_for_it() -> None:
+    daily, pose = prepare_daily(image(GRID, TRUTH, noise=10), VERBS), motion((0, 3, 0))
+    points = pose.apply(daily.levels[3].positions_mm.T + daily.centre_mm)
+    beside = ISOCENTRE_MM + np.array([[0.0, -y, 0.0] for y in range(80, 240, 2)])  # out of the front of the body
+    near = (np.linalg.norm(points - beside[:, None], axis=2)[..., None] <= [TARGET_MM, FAR_TARGET_MM]).sum(axis=1)
+    lonely = beside[(near[:, 0] < LEAST_SAMPLES) & (near[:, 1] > 4 * LEAST_SAMPLES)]
+    assert len(lonely)
+    found = region_residuals(PLAN, daily, pose, isocentre_mm=lonely[0], verbs=VERBS)
+    assert found.target_mm != NOT_KNOWN
+    assert found.residuals[-1].displacement_mm[1] == pytest.approx(3.0, abs=1.0)  # the skin slides along itself, not across
+    assert region_residuals(PLAN, daily, pose, isocentre_mm=beside[-1], verbs=VERBS).target_mm == NOT_KNOWN
 
 
 @pytest.mark.parametrize("factors", [(1.03, 1, 1), (1, 1, 1.05), (1.04, 1.04, 1.04), (0.95, 1, 1)])
