@@ -91,13 +91,17 @@ def coverage(training: Sequence[Line], judging: Sequence[Line], rules: Rules) ->
 def alarm(rules: Rules, lines: Sequence[Line]) -> str:
     """What an alarm is worth where one fraction of 2,300 is wrong."""
     right = [line for line in lines if good_image(line)]
-    refused, final = rules.refusing(right).any(axis=1), rules.final(right)
+    refused, final = rules.refusing(right).any(axis=1), rules.ever_final(right)
     rows = ["| alarm | catches | false alarms | true, of all alarms |", "| --- | --- | --- | --- |"]
     groups = {"wrong vertebra": ["wrong vertebra", "start at another vertebra"], "any fault": None}
     for name, faults in groups.items():
         bad = [line for line in lines if wrong(line) and (faults is None or line["fault"] in faults)]
         if bad:
-            for kind, caught, false in (("any rule", rules.refusing(bad).any(axis=1), refused), ("no override", rules.final(bad), final)):
+            kinds = (
+                ("any rule", rules.refusing(bad).any(axis=1), refused),
+                ("identity, side or size", rules.ever_final(bad), final),
+            )
+            for kind, caught, false in kinds:
                 # Where none of the good was refused, half a case stands in for none.
                 share = max(float(false.sum()), 0.5) / len(right)
                 worth = worth_of_an_alarm(float(caught.mean()), share)
