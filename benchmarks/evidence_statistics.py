@@ -1,7 +1,7 @@
 """What the lines of `evidence_run.py` come to: which answers were wrong, limits from some patients, rates and intervals of others."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,11 @@ Doubles = NDArray[np.float64]
 WRONG_MM, GOOD_MM = 2.0, 1.0
 TRUE_RATE = 0.00044  # wrong vertebrae, of fractions
 BUDGET, FINAL_BUDGET = 0.006, 0.001  # of the good cases that set the limits: refused at all, and with no override
-CAUGHT_TWICE = 0.05  # what it is worth to catch a wrong answer by a second measure, against the first
-CANDIDATES = 12  # good cases at most that one measure's limit may refuse beyond the last step, in a step
-MARGINS = (0.25, 0.1)  # beyond the worst good case, of its distance from the median
+WORTH = 10.0  # good cases that may be refused for a wrong one caught: what is allowed of each is 1 % and 0.1 %
+SURE = 0.25  # a wrong answer is caught for sure that lies so far beyond a limit, of the limit's distance from the median good case
+MARGINS = (0.25, 0.1)  # first limits: beyond the worst good case, of its distance from the median
+UNSEEN = 0.25  # of a good case: the price of a step that refuses none of those that are there
 OUTLIER = 3.0  # times as far from the median as the next: no limit stands on such a case, which is refused
-LEAST_WORTH = 1.0  # wrong answers caught for each good one refused
 NOT_TAKEN = (-9.0, 999.0)
 BELIEVED = ("second_start_difference_max_mm", "translation_sd_max_mm", "rotation_sd_max_deg", "similarity_min")  # and has converged
 # Floors, not fitted: they guard against what is not among these images (motions that nothing shows, a match on next to nothing).
@@ -171,51 +171,63 @@ def _has(measure: Measure, evidence: dict) -> bool:
 def fitted(lines: Sequence[Line]) -> Rules:
     """Limits from the lines of the patients that set them, with `FLOORS`.
 
-    Each limit begins beyond the worst good case that is no outlier, by a quarter of its distance from the median. Then, step by step,
-    that limit is drawn in (to a tenth of that distance, then past the next good cases, up to 12) which buys the most wrong answers that
-    nothing refuses yet for each good one; one that a single measure refuses counts a twentieth, and a step that refuses no good case
-    half of one. It ends where 0.6 % of the good cases are refused, 0.1 % by what nobody sets aside, or a good case buys less than one.
+    Each limit begins beyond the worst good case that is no outlier, by a quarter of its distance from the median. Then, step by step, that
+    limit is drawn in (to a tenth of that distance, then past one good case after the other) which catches the most wrong answers for each
+    good case. One counts as caught by a rule in full where it lies a quarter beyond the limit, in part nearer by. It ends where
+    0.6 % of the good cases are refused, 0.1 % by what nobody sets aside, or a good case buys less than a tenth of a wrong one.
     """
     right, bad = [line for line in lines if good(line)], [line for line in lines if wrong(line) and answered(line)]
     measures = [m for m in taken(lines) if m.key not in FLOORS]
-    floors = {m.key: -FLOORS[m.key] for m in taken(lines) if m.key in FLOORS}
-    goods, bads = ([m.badness(group) for m in measures] for group in (right, bad))
-    ladders = [_ladder(values) for values in goods]
-    steps = [0] * len(measures)
-    settled = np.array([not line["evidence"]["converged"] for line in bad], bool)
-
-    def refused(of: list[Doubles], at: list[int]) -> NDArray[np.bool_]:
-        return np.stack([values > ladder[step] for values, ladder, step in zip(of, ladders, at, strict=True)], axis=1)
-
+    ladders = [_Ladder.of(measure, right, bad) for measure in measures]
+    left = np.array([float(line["evidence"]["converged"]) for line in bad])
     while True:
-        caught, lost = refused(bads, steps).sum(axis=1) + settled, refused(goods, steps)
-        best: tuple[float, list[int]] | None = None
-        for n, measure in enumerate(measures):
-            for step in range(steps[n] + 1, min(steps[n] + 1 + CANDIDATES, len(ladders[n]))):
-                there = [*steps[:n], step, *steps[n + 1 :]]
-                now = lost.copy()
-                now[:, n] = goods[n] > ladders[n][step]
-                final = now[:, [m.final for m in measures]].any(axis=1).mean() if measure.final else 0.0
-                price = int(now.any(axis=1).sum() - lost.any(axis=1).sum())
-                if now.any(axis=1).mean() > BUDGET or final > FINAL_BUDGET:
-                    break
-                more = (bads[n] > ladders[n][step]) & ~(bads[n] > ladders[n][steps[n]])
-                worth = float((more & (caught == 0)).sum() + CAUGHT_TWICE * (more & (caught == 1)).sum()) / max(price, 0.5)
-                if worth >= LEAST_WORTH and (best is None or worth > best[0]):
-                    best = worth, there
+        best = max(_offers(ladders, left), default=None)
         if best is None:
-            found = {m.key: rounded(float(ladder[step])) for m, ladder, step in zip(measures, ladders, steps, strict=True)}
-            return Rules(found | floors)
-        steps = best[1]
+            break
+        _, n, step = best
+        ladders[n].step = step
+    floors = {m.key: -FLOORS[m.key] for m in taken(lines) if m.key in FLOORS}
+    return Rules({ladder.measure.key: rounded(float(ladder.limits[ladder.step])) for ladder in ladders} | floors)
 
 
-def _ladder(values: Doubles) -> Doubles:
-    """Limits that refuse no good case but an outlier (with margins that shrink), then 1, 2, ..., each half way to the next."""
-    worst, middle = np.sort(values)[::-1][: max(int(2 * BUDGET * len(values)), 2) + 3], np.median(values)
-    if worst[0] - middle > OUTLIER * (worst[1] - middle):
-        worst = worst[1:]
-    beyond = worst[0] + np.array(MARGINS) * (worst[0] - middle)
-    return np.concatenate([beyond, (worst[:-1] + worst[1:]) / 2])
+def _offers(ladders: "Sequence[_Ladder]", left: Doubles) -> Iterator[tuple[float, int, int]]:
+    """What next steps are worth: wrong answers caught for each good case, the ladder, the step. `left`: 0 for what has not converged."""
+    now = np.stack([ladder.refused[ladder.step] for ladder in ladders])
+    missed = np.stack([ladder.missed[ladder.step] for ladder in ladders])
+    final = np.array([ladder.measure.final for ladder in ladders])
+    for n, ladder in enumerate(ladders):
+        others = left * np.delete(missed, n, axis=0).prod(axis=0)
+        for step in range(ladder.step + 1, len(ladder.limits)):
+            then = now.copy()
+            then[n] = ladder.refused[step]
+            if then.any(axis=0).mean() > BUDGET or then[final].any(axis=0).mean() > FINAL_BUDGET:
+                break
+            price = float(then.any(axis=0).sum() - now.any(axis=0).sum()) + UNSEEN * (step - ladder.step)
+            bought = float((others * (missed[n] - ladder.missed[step])).sum())
+            if bought * WORTH >= price:
+                yield bought / price, n, step
+
+
+@dataclass
+class _Ladder:
+    """The limits that a measure may have, from wide to narrow; at each, which good cases it refuses, how far it misses wrong ones."""
+
+    measure: Measure
+    limits: Doubles
+    refused: NDArray[np.bool_]
+    missed: Doubles
+    step: int = 0
+
+    @classmethod
+    def of(cls, measure: Measure, right: Sequence[Line], bad: Sequence[Line]) -> "_Ladder":
+        """Limits that refuse no good case but an outlier, with margins that shrink; then 1, 2, ... of them, each half way to the next."""
+        values, wrongs = measure.badness(right), measure.badness(bad)
+        worst, middle = np.sort(values)[::-1][: int(2 * BUDGET * len(values)) + 4], float(np.median(values))
+        if worst[0] - middle > OUTLIER * (worst[1] - middle):
+            worst = worst[1:]
+        limits = np.concatenate([worst[0] + np.array(MARGINS) * (worst[0] - middle), (worst[:-1] + worst[1:]) / 2])
+        beyond = [(wrongs - limit) / max(SURE * (limit - middle), 1e-12) for limit in limits]
+        return cls(measure, limits, np.stack([values > limit for limit in limits]), 1 - np.clip(beyond, 0, 1))
 
 
 def by_patient(lines: Sequence[Line], counted: NDArray[np.bool_], draws: int = 4000) -> tuple[float, float, float]:
