@@ -1,8 +1,8 @@
-"""What each kind of evidence costs: milliseconds of good images of the fault-injection benchmark and of the daily images that are there.
+"""What each kind of evidence costs: CPU milliseconds of good images of the fault-injection benchmark and of daily images that are there.
 
     python benchmarks/evidence_cost.py [--anatomies FOLDER] [--images N] [--repeats N] [--threads N]
 
-The functions that measure are wrapped as the match calls them; each time is the least of the repeats, so that another program's turn
+The functions that measure are wrapped as the match calls them; each time is the least of the repeats, so that a cold cache
 does not count. "Alone" is one start without evidence (`match_alone`); what is left of the whole is the first start again and what
 holds the parts together.
 """
@@ -46,9 +46,9 @@ class Stopwatch:
 
     def _timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*values: Any, **named: Any) -> Any:
-            began = time.perf_counter()
+            began = time.process_time()
             result = function(*values, **named)
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - began
             return result
 
         return timed
@@ -88,11 +88,11 @@ def times(case: Case, people: People, watch: Stopwatch, repeats: int) -> dict[st
     runs: list[dict[str, float]] = []
     for _ in range(repeats):
         watch.seconds = {}
-        began = time.perf_counter()
+        began = time.process_time()
         rigid.match_rigid(plan, daily, **settings)
-        ended = time.perf_counter()
+        ended = time.process_time()
         rigid.match_alone(plan, daily, **settings)
-        runs.append(watch.seconds | {"match with all evidence": ended - began, "alone": time.perf_counter() - ended})
+        runs.append(watch.seconds | {"match with all evidence": ended - began, "alone": time.process_time() - ended})
     least = {name: 1000 * min(run.get(name, 0.0) for run in runs) for name in runs[0]}
     return least | {"times alone": least["match with all evidence"] / least["alone"]}
 
