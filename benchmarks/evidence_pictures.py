@@ -27,7 +27,7 @@ def missed(rules: Rules, lines: Sequence[Line], anatomies: Path, out: Path) -> N
         if not caught:
             case = Case(line["site"], line["seed"], line["fault"], line["n"])
             cv2.imwrite(
-                str(out / f"evidence-missed-{case.key.replace(' ', '-')}.png"), picture(case, People(anatomies, device.choose(None).verbs))
+                str(out / f"evidence-missed-{case.key.replace(' ', '-')}.jpg"), picture(case, People(anatomies, device.choose(None).verbs))
             )
 
 

@@ -3,7 +3,7 @@
     python benchmarks/evidence_report.py FILE.jsonl [FILE.jsonl ...] [--toml] [--out FOLDER] [--pictures ANATOMIES]
 
 `--toml` prints the lines for the protocol's table [evidence] alone. `--out` writes the curves there as SVG, and with `--pictures` (the
-folder of anatomies of the run) each wrong answer that nothing refused as PNG: plan and daily image at the answer. Patients of even seed set
+folder of anatomies of the run) each wrong answer that nothing refused: plan and daily image at the answer. Patients of even seed set
 the limits; those of odd seed, and all real ones, judge. Intervals are the 2.5th and 97.5th percentiles over patients drawn anew.
 """
 
