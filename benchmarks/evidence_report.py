@@ -4,7 +4,8 @@
 
 `--toml` prints the lines for the protocol's table [evidence] alone. `--out` writes the curves there as SVG, and with `--pictures` (the
 folder of anatomies of the run) each wrong answer that nothing refused: plan and daily image at the answer. Patients of even seed set
-the limits; those of odd seed, and all real ones, judge. Intervals are the 2.5th and 97.5th percentiles over patients drawn anew.
+the limits; those of odd seed, and all real ones, judge (of an archive: every second). Intervals are the 2.5th and 97.5th percentiles
+over patients drawn anew.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from evidence_statistics import (
 )
 from evidence_svg import Series, svg
 
+LEAST_PATIENTS = 20
 NOMINAL = np.array([0.5, 0.6, 0.68, 0.8, 0.9, 0.95, 0.98, 0.99, 0.997])
 TWO_SIDED = np.array([0.6745, 0.8416, 0.9945, 1.2816, 1.6449, 1.96, 2.3263, 2.5758, 2.9677])  # deviations that hold so much of a normal
 
@@ -124,6 +126,11 @@ def main() -> None:
     options = parser.parse_args()
     lines = load(options.files)
     training, judging = halves(lines)
+    known = len({line["patient"] for line in training})
+    if known < LEAST_PATIENTS:
+        raise SystemExit(
+            f"limits of {known} patients hold for no other; give results of at least {LEAST_PATIENTS} that set them and as many that judge"
+        )
     rules = fitted(training)
     if options.toml:
         print(rules.toml())
