@@ -1,13 +1,19 @@
 """The search finds the right valley from far away."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from igrt.compute import cpu
+from igrt.compute.reference import NO_SCORE
+from igrt.registration.evidence import largest_displacement_mm
 from igrt.registration.preparation import prepare_daily, prepare_plan
-from igrt.registration.samples import Samples, at_most, thinned
+from igrt.registration.samples import LevelScores, Samples, at_most, thinned
 from igrt.registration.search import RIVAL_DEG, RIVAL_MM, Search, apart
 from igrt.registration.solver import Centres, Motions, Pose
+from tests.anatomy_cases import VERBS as ANATOMY_VERBS
+from tests.anatomy_cases import patient
 from tests.registration_cases import ISOCENTRE_MM, daily_grid, displacement_mm, grid_about, image, motion
 
 VERBS = cpu.CpuVerbs(cpu.BEST)
@@ -63,3 +69,21 @@ def test_at_most_keeps_every_nth() -> None:
     samples = Samples(np.arange(30, dtype=np.float32).reshape(3, 10), np.arange(10, dtype=np.float32))
     assert at_most(samples, 4).values.tolist() == [0, 3, 6, 9]
     assert at_most(samples, 10).values.tolist() == list(range(10))
+
+
+@pytest.mark.parametrize(("site", "beyond_mm"), [("thorax", 40), ("pelvis", 70), ("head", 40)])
+@pytest.mark.parametrize("brief", [False, True])
+def test_an_image_that_reaches_below_its_plan_is_not_sought_where_it_overlaps_most(site, beyond_mm, brief) -> None:
+    case = patient(site, 3)
+    bottom_mm = case.isocentre_mm[2] - 174 / 2 + beyond_mm  # the image is 174 mm long
+    cut = [cut_below(level, bottom_mm) for level in case.plan.levels]
+    plan, centres = dataclasses.replace(case.plan, levels=tuple(cut)), Centres(case.isocentre_mm, case.daily.centre_mm)
+    found = Search(plan, case.daily, case.isocentre_mm, ANATOMY_VERBS, Motions()).best(Pose.of(case.start, centres), brief=brief)
+    assert largest_displacement_mm(case.truth, found.pose.plan_from_daily(centres), case.isocentre_mm) < 4
+
+
+def cut_below(level: LevelScores, bottom_mm: float) -> LevelScores:
+    """Scores of a CT that begins at a height."""
+    scores = level.scores.copy()
+    scores[level.grid.origin_mm[2] + np.arange(len(scores)) * level.grid.spacing_mm[2] < bottom_mm] = NO_SCORE
+    return LevelScores(level.grid, scores)
