@@ -19,7 +19,7 @@ from evidence_anatomies import FIRST_SEED
 from evidence_images import cone_beam
 from evidence_people import People
 from evidence_scenes import good
-from evidence_statistics import Measure, taken
+from evidence_statistics import Measure, name_of, taken
 
 from igrt.compute import device
 from igrt.geometry.motion import Frame, RigidMotion
@@ -77,7 +77,7 @@ def table(lines: list[dict]) -> str:
         return " / ".join(f"{v:.3g}" for v in np.percentile(values, [0, 50, 100])) if values else ""
 
     shown: list[tuple[str, Callable[[dict], float]]] = [("error at the target, mm", lambda line: line["error_mm"])]
-    shown += [(m.key.rsplit("_m", 1)[0].replace("_", " "), partial(_of_evidence, m)) for m in taken(lines)]
+    shown += [(name_of(m.key), partial(_of_evidence, m)) for m in taken(lines)]
     shown.append(("seconds an image", lambda line: line["seconds"]))
     for name, value in shown:
         cells = [figures(simulator, other, value) for other in (False, True) for simulator in ("fast", "slow")]

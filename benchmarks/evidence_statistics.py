@@ -69,6 +69,13 @@ MEASURES = (
 )
 
 
+def name_of(key: str) -> str:
+    """A measure in words."""
+    for end in ("_min", "_max", "_max_mm", "_max_deg", "_min_mm"):
+        key = key.removesuffix(end)
+    return key.replace("_", " ")
+
+
 def load(files: Sequence[Path]) -> list[Line]:
     """Every line of the files, in the order of the cases."""
     lines = [json.loads(text) for file in files for text in file.read_text().splitlines()]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from evidence_cases import FAULTS
-from evidence_statistics import GOOD_MM, Line, Rules, answered, good, good_image, taken, wrong
+from evidence_statistics import GOOD_MM, Line, Rules, answered, good, good_image, name_of, taken, wrong
 from evidence_svg import Series
 
 BINS_MM = (2.0, 3.0)
@@ -14,13 +14,6 @@ BINS_MM = (2.0, 3.0)
 def sites(lines: Sequence[Line]) -> list[str]:
     """Sites of generated patients, and the real ones by name."""
     return sorted({line["site"] for line in lines})
-
-
-def name_of(key: str) -> str:
-    """A measure in words."""
-    for end in ("_min", "_max", "_max_mm", "_max_deg", "_min_mm"):
-        key = key.removesuffix(end)
-    return key.replace("_", " ")
 
 
 def faults(lines: Sequence[Line]) -> str:
