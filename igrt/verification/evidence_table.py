@@ -51,7 +51,7 @@ class EvidenceTable(Table, frozen=True):
         ),
     ]
     rival_margin_min: Annotated[
-        float, Meta(ge=0, le=10, description="Least lead over the best other position, as a share of the cost of a sample")
+        float, Meta(ge=-1, le=10, description="Least lead over the best other position, as a share of the cost of a sample")
     ]
     vertebra_margin_min: Annotated[
         float, Meta(ge=0, le=2, description="Least lead in score over the best match one or two vertebrae up or down")

@@ -9,7 +9,7 @@ from igrt.registration.match import Match
 from igrt.registration.projection import RadiographMatch
 from igrt.verification.case import Case
 from igrt.verification.checks import Findings
-from igrt.verification.evidence_rules import FINAL, judge_evidence
+from igrt.verification.evidence_rules import FINAL, final_of, judge_evidence
 from igrt.verification.evidence_table import EvidenceTable
 from igrt.verification.findings import Override
 from igrt.verification.judgement import Judgement, judge, judge_proposal
@@ -28,23 +28,26 @@ def judge_resting(case: Case, matched: Matched, known: Judgement, markers: Marke
     seen = markers.judge(matched.match, " ".join(finding.sentence for finding in lacks))
     if markers.decides:
         # Not even where the anatomy's match failed: at the markers' pose nobody asks anew whose image it is.
-        return _on_markers(case, known, markers, seen, tuple(finding for finding in lacks if finding.code in FINAL))
+        final = tuple(finding for finding in lacks if finding.code in FINAL)
+        return _on_markers(case, known, markers, seen, final, Override.NONE if final_of(lacks) else Override.MANUAL_POSE)
     judgement = judge(case, matched, _with_markers(known, seen))
     return replace(judgement, checked=judgement.checked + seen.words), matched.match
 
 
 def judge_alone(case: Case, lacks: str, known: Judgement, markers: MarkerLook) -> tuple[Judgement, Match | None]:
     """As `judge_resting`, of markers that decide where the anatomy has no match at all: `lacks` says why."""
-    return _on_markers(case, known, markers, markers.judge(None, lacks), ())
+    return _on_markers(case, known, markers, markers.judge(None, lacks))
 
 
-def _on_markers(case: Case, known: Judgement, markers: MarkerLook, seen: MarkersJudged, final: Findings) -> tuple[Judgement, Match | None]:
-    """The judgement of a correction that rests on markers; `final` is what the anatomy lacks and nobody sets aside."""
+def _on_markers(
+    case: Case, known: Judgement, markers: MarkerLook, seen: MarkersJudged, final: Findings = (), way: Override = Override.NONE
+) -> tuple[Judgement, Match | None]:
+    """The judgement of a correction that rests on markers; `final` is what the anatomy lacks and nobody sets aside, `way` what is left then."""
     known = replace(_with_markers(known, seen), checked=known.checked + seen.words, record=MatchRecord(mode=MARKERS, region=MARKERS))
-    by_hand = Override.NONE if isinstance(case.daily, Radiographs) else Override.MANUAL_POSE
     if final:  # nor do markers
-        return replace(known, findings=known.findings + final).refused(final, Override.NONE), markers.match
+        return replace(known, findings=known.findings + final).refused(final, way), markers.match
     if seen.refusing or markers.match is None:
+        by_hand = Override.NONE if isinstance(case.daily, Radiographs) else Override.MANUAL_POSE
         return known.refused(seen.refusing, by_hand), markers.match
     judgement = judge_proposal(case, Matched(markers.match, case.plan.isocentre_mm), known)
     if not judgement.refusing:
