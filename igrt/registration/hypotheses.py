@@ -28,6 +28,7 @@ ALONG_HELD = Motions((0, 1, 3, 4, 5))
 ACROSS, ALONG = ((SCAN_LEVEL, 4),), ((2, 3),)  # levels and most steps: first beside the spine's axis, then along it too
 MIRRORED = ((0, 2.0, 8), (1, 1.0, 6), (2, 1.0, 4))  # levels, robust scales and most steps
 MIRRORED_SAMPLES = 1_024
+LEAST_TURNED = float(np.cos(np.radians(15.0)))  # left to right against the daily x: turned farther, it is mirrored as the patient lies
 LEAST_POINTS, LEAST_SPREAD_HU = 8, 20.0  # of a group that is correlated
 FEWEST_POINTS = 200
 
@@ -140,22 +141,35 @@ def refined(exchanged: Exchanged, answer: RigidMotion, shift_mm: float, isocentr
 def mirror_score(exchanged: Exchanged, answer: RigidMotion, verbs: Verbs) -> tuple[float, int]:
     """`bone_score` of the best match of the mirrored image near the answer, mirrored about the middle of the body that it shows."""
     plan, daily, centres = exchanged.plan, exchanged.daily, exchanged.match_centres
-    middle_mm = float(body_middle_mm(daily)[0])
+    middle_mm, across = body_middle_mm(daily), left_to_right(answer)
     pose = Pose.of(answer, centres)
     for n, scale, steps in MIRRORED:
-        samples = mirror(at_most(daily.levels[n], MIRRORED_SAMPLES), 2 * (middle_mm - float(centres.daily_mm[0])))
+        samples = mirror(at_most(daily.levels[n], MIRRORED_SAMPLES), middle_mm - centres.daily_mm, across)
         problem = LevelProblem(plan.levels[n], samples, centres.plan_mm, verbs)
         pose = problem.solve(pose, scale=scale, iterations=steps, tolerance_mm=LEVELS[n].tolerance_mm).pose
     points = plan.samples.points
     at_mm = pose.plan_from_daily(centres).inverse().apply(points.positions_mm)
-    at_mm[:, 0] = 2 * middle_mm - at_mm[:, 0]
+    if across is None:
+        at_mm[:, 0] = 2 * float(middle_mm[0]) - at_mm[:, 0]
+    else:
+        at_mm -= 2 * ((at_mm - middle_mm) @ across)[:, None] * across
     return score_at(points.hu, at_mm, daily, verbs)
 
 
-def mirror(samples: Samples, about_mm: float) -> Samples:
-    """Samples with x turned into `about_mm` - x."""
+def left_to_right(answer: RigidMotion) -> NDArray[np.float64] | None:
+    """(3,) the patient's left in axes of a daily image that is turned by 15 degrees and more, as at a table angle; None for its own x."""
+    across = answer.rotation[0]
+    return None if abs(across[0]) >= LEAST_TURNED else across
+
+
+def mirror(samples: Samples, about_mm: NDArray[np.float64], across: NDArray[np.float64] | None = None) -> Samples:
+    """Samples mirrored about a place (mm about the daily centre), along x or a unit vector."""
     positions = samples.positions_mm.copy()
-    positions[0] = np.float32(about_mm) - positions[0]
+    if across is None:
+        positions[0] = np.float32(2 * float(about_mm[0])) - positions[0]
+    else:
+        away = across @ (positions - about_mm[:, None])
+        positions -= (2 * across[:, None] * away).astype(np.float32)
     return Samples(positions, samples.values)
 
 

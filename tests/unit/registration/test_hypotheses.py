@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from igrt.compute.volume import Volume
+from igrt.geometry.grid import Grid
 from igrt.geometry.motion import Frame, RigidMotion
 from igrt.registration.evidence import largest_displacement_mm
 from igrt.registration.hypotheses import ONE_LEVEL_MM, TWO_LEVELS_MM, along_mm, alternatives, best_in, bone_score, mirror, score_at, shifted
@@ -17,6 +18,7 @@ from igrt.registration.rigid import match_near, match_rigid
 from igrt.registration.samples import Samples
 from igrt.registration.swap import Exchanged
 from tests.anatomy_cases import VERBS, patient
+from tests.registration_cases import axis_angle
 
 SITES = [("head", 3), ("thorax", 3), ("pelvis", 3)]
 
@@ -64,6 +66,20 @@ def test_a_mirrored_image_matches_better_as_its_mirror_image(site, seed) -> None
     daily = case.mirrored()
     match = match_rigid(case.plan, daily, start=case.start, isocentre_mm=case.isocentre_mm, verbs=VERBS)
     assert match.evidence.mirror_margin < -0.1
+
+
+@pytest.mark.parametrize("degrees", [20, 90])
+@pytest.mark.parametrize("mirrored", [False, True], ids=["right", "mirrored"])
+def test_left_and_right_are_the_patients_in_an_image_that_is_turned(degrees, mirrored) -> None:
+    case, turn = patient("head", 3), axis_angle((0, 1, 0), degrees)  # about the patient's front and back, as at a table angle
+    grid, hu = case.image.grid, case.image.hu
+    seen = np.ascontiguousarray(hu[:, :, ::-1]) if mirrored else hu
+    daily = prepare_daily(
+        Volume(Grid(grid.frame, grid.shape_kji, turn @ grid.origin_mm, grid.spacing_mm, turn @ grid.direction), seen), VERBS
+    )
+    start = RigidMotion(Frame.PLAN, Frame.DAILY, case.start.rotation @ turn.T, case.start.translation_mm)
+    found = match_rigid(case.plan, daily, start=start, isocentre_mm=case.isocentre_mm, verbs=VERBS).evidence.mirror_margin
+    assert found < -0.1 if mirrored else found > 0.15
 
 
 def test_where_no_bone_is_seen_nothing_is_scored() -> None:
@@ -119,7 +135,13 @@ def test_a_shift_along_the_spine_is_one_of_the_answer() -> None:
     np.testing.assert_allclose(moved.matrix, case.moved_along(17.0).matrix, atol=1e-9)
 
 
-def test_a_mirror_twice_is_none() -> None:
+@pytest.mark.parametrize("across", [None, np.array([0.6, 0.0, -0.8])])
+def test_a_mirror_twice_is_none(across) -> None:
     samples = Samples(np.arange(30, dtype=np.float32).reshape(3, 10), np.arange(10, dtype=np.float32))
-    np.testing.assert_array_equal(mirror(mirror(samples, 8.0), 8.0).positions_mm, samples.positions_mm)
-    assert mirror(samples, 8.0).positions_mm[0, 0] == 8
+    about = np.array([4.0, 1.0, -2.0])
+    once = mirror(samples, about, across)
+    np.testing.assert_allclose(mirror(once, about, across).positions_mm, samples.positions_mm, atol=1e-5)
+    normal = np.array([1.0, 0.0, 0.0]) if across is None else across
+    np.testing.assert_allclose(normal @ (once.positions_mm - about[:, None]), -normal @ (samples.positions_mm - about[:, None]), atol=1e-5)
+    moved = once.positions_mm - samples.positions_mm
+    np.testing.assert_allclose(moved - np.outer(normal, normal @ moved), 0.0, atol=1e-5)
