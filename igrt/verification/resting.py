@@ -42,7 +42,7 @@ def judge_alone(case: Case, lacks: str, known: Judgement, markers: MarkerLook) -
 def _on_markers(
     case: Case, known: Judgement, markers: MarkerLook, seen: MarkersJudged, final: Findings = (), way: Override = Override.NONE
 ) -> tuple[Judgement, Match | None]:
-    """The judgement of a correction that rests on markers; `final` is what the anatomy lacks and nobody sets aside, `way` what is left then."""
+    """What follows where markers decide; `final` is what the anatomy lacks and nobody sets aside, `way` what is left then."""
     known = replace(_with_markers(known, seen), checked=known.checked + seen.words, record=MatchRecord(mode=MARKERS, region=MARKERS))
     if final:  # nor do markers
         return replace(known, findings=known.findings + final).refused(final, way), markers.match
