@@ -12,7 +12,7 @@ import numpy as np
 from evidence_anatomies import Doubles
 from evidence_images import Bead, Bend, Field, Look, carried, cone_beam, noise
 from evidence_people import Person, Stored, Target
-from rigid_hard import correction
+from hard_images import correction
 
 from igrt.compute.device import Verbs
 from igrt.compute.volume import Volume
