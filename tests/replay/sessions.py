@@ -256,7 +256,7 @@ def overridden(s: Session) -> None:
     """A verdict of stop is set aside; the couch goes the wrong way, and is seen to."""
     s.load()
     proposal = s.send(anatomy((20.0, -14.0, 12.0), 1.0), image_id="far")
-    assert isinstance(proposal, m.Proposal)
+    assert isinstance(proposal, m.Proposal), proposal.answer["reason"]
     assert proposal.answer["verdict"] == "stop"
     with pytest.raises(RefusedError, match="override"):
         s.client.approve(proposal.proposal_id, by=PERSON)
