@@ -92,7 +92,7 @@ def test_a_changed_voxel_whose_hash_was_made_to_fit_is_found_by_its_answer(engin
     ("constant", "value"),
     [
         ("igrt.registration.solver.DAMPING", 1.01e-4),
-        ("igrt.registration.preparation.SEED", 20240228),
+        ("igrt.registration.samples.SEED", 20240228),
         ("igrt.registration.evidence.FLOOR_SD_MM", 0.01001),
         ("igrt.registration.rigid.SECOND_START_MM", 25.1),
         ("igrt.registration.body.COUCH_HALF_THICKNESS_MM", 15.0),
