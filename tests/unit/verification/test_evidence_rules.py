@@ -66,7 +66,7 @@ def test_every_rule_has_its_case():
 @pytest.mark.parametrize(("field", "key", "outside"), CASES)
 def test_at_the_limit_holds_and_just_outside_refuses(field, key, outside):
     limit = getattr(TABLE, key)
-    beyond = limit + outside if field == "samples" else limit * (1 + outside * 1e-9)
+    beyond = limit + outside if field == "samples" else limit + outside * 1e-9 * abs(limit)
     assert judged(**{field: value_of(field, limit)}) == ()
     (finding,) = judged(**{field: value_of(field, beyond)})
     assert finding.level is Level.STOP

@@ -78,7 +78,7 @@ def test_a_pose_set_by_hand_may_set_aside_what_the_automatic_match_lacks():
 
 @pytest.mark.parametrize(
     ("evidence", "code"),
-    [({"identity": 0.84}, "evidence_identity"), ({"mirror_margin": 0.09}, "evidence_mirror"), ({"stretch": 0.031}, "evidence_stretch")],
+    [({"identity": 0.8}, "evidence_identity"), ({"mirror_margin": 0.09}, "evidence_mirror"), ({"stretch": 0.031}, "evidence_stretch")],
 )
 def test_no_pose_nearby_sets_aside_what_the_refusal_says_that_none_does(evidence, code):
     automatic = make_match(PLAN, DAILY, **evidence)
