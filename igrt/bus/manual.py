@@ -29,7 +29,7 @@ STATES: Mapping[str, str] = {
     "refused": "the match is not to be trusted, or one radiograph shows no depth; there is no correction",
     "rejected": "a person wanted nothing of the proposal",
     "expired": "the image is too old to move a patient by",
-    "withdrawn": "a newer image or plan, or a person, took the proposal away; a linac that had claimed it was told to hold",
+    "withdrawn": "a newer image or plan, a person or the second solver took the proposal away; a linac that had it was told to hold",
     "interrupted": "an image, a move or a beam broke off; confirm the couch, or image again",
 }
 
