@@ -52,6 +52,8 @@ def test_a_pair_and_a_volume_are_taken() -> None:
     )
     require_volume_or_radiographs(begin(everything), KV)
     require_agreed_angle(begin(everything), TableAngles(table_angle_deg=0.0, image_table_angle_deg=0.0, planned_by="test"))
+    with pytest.raises(InputError, match="angle"):  # it was looked at: another angle of the images is refused
+        require_agreed_angle(begin(everything), TableAngles(table_angle_deg=0.0, image_table_angle_deg=5.0, planned_by="test"))
 
 
 @pytest.mark.parametrize(
