@@ -19,6 +19,7 @@ import scatter
 import truth
 
 from igrt.compute import device
+from igrt.compute.verbs import Verbs
 from igrt.compute.volume import Volume
 from igrt.geometry.grid import Grid
 from igrt.geometry.motion import Frame
@@ -26,7 +27,7 @@ from igrt.registration.descent import CoarseToFine
 from igrt.registration.evidence import resemblance
 from igrt.registration.levels import LEVELS
 from igrt.registration.options import MatchOptions
-from igrt.registration.preparation import prepare_daily, prepare_plan
+from igrt.registration.preparation import PreparedDaily, PreparedPlan, prepare_daily, prepare_plan
 from igrt.registration.rigid import match_alone, match_rigid
 from igrt.registration.samples import thinned
 from igrt.registration.search import NEXT, Search
@@ -69,26 +70,15 @@ def fewer_voxels(volume: Volume, factor: int) -> Volume:
     return Volume(Grid(grid.frame, hu.shape, grid.origin_mm, grid.spacing_mm * factor, grid.direction), hu)
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--case", default="chest_a")
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--plot", type=Path)
-    options = parser.parse_args()
-    repeats, verbs = options.repeats, device.choose().verbs
-    pair = next(pair for pair in truth.pairs() if pair.case == options.case)
-    ct, image = truth.load(pair.plan, Frame.PLAN), truth.load(pair.daily, Frame.DAILY)
+def stages(pair: truth.Truth, ct: Volume, image: Volume, verbs: Verbs, repeats: int) -> tuple[CoarseToFine, Pose]:
+    """Print what the stages take, and memory; the levels and the pose that the match found."""
     volumes_mb = (ct.hu.nbytes + image.hu.nbytes) / 2**20
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     plan, daily = prepare_plan(ct, verbs), prepare_daily(image, verbs)
     settings = {"start": pair.start, "isocentre_mm": pair.isocentre_mm, "verbs": verbs}
     match = match_rigid(plan, daily, **settings)
     after_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{options.case}: volumes {volumes_mb:.0f} MB; preparing and matching added {after_mb - before_mb:.0f} MB at the most")
-
-    source, target = np.ones(1 << 28, np.uint8), np.zeros(1 << 28, np.uint8)
-    stream = 2 * source.nbytes / least(partial(np.copyto, target, source), 10) / 1e9
+    print(f"{pair.case}: volumes {volumes_mb:.0f} MB; preparing and matching added {after_mb - before_mb:.0f} MB at the most")
     levels = CoarseToFine(plan, daily, np.array(pair.isocentre_mm), verbs, MatchOptions())
     first = Pose.of(pair.start, levels.centres)
     found = levels.run(first).solution.pose
@@ -104,8 +94,13 @@ def main() -> None:
     stage("curvatures", lambda: levels.curvatures(found, {2: 1.5, 3: 1.5, 4: 0.75}), repeats)
     alike = partial(resemblance, plan, daily, match.plan_from_daily, verbs, options=MatchOptions())
     stage("similarity and overlap of every voxel", alike, repeats)
+    return levels, found
 
-    points: list[scatter.Point] = []
+
+def evaluations(levels: CoarseToFine, found: Pose, daily: PreparedDaily, verbs: Verbs, repeats: int) -> None:
+    """Print what one evaluation takes on each level, on one thread and on two."""
+    source, target = np.ones(1 << 28, np.uint8), np.zeros(1 << 28, np.uint8)
+    stream = 2 * source.nbytes / least(partial(np.copyto, target, source), 10) / 1e9
     print(f"\nOne evaluation by level; {stream:.1f} GB/s stream on one thread.\n")
     row("level, mm", "samples", "threads", "ms", "ns a sample", "GB/s", "Gop/s")
     row(*["---"] * 7)
@@ -116,19 +111,39 @@ def main() -> None:
             rates = [count * n / seconds / 1e9 for n in (SAMPLE_BYTES + CELL_BYTES, SAMPLE_OPERATIONS)]
             figures = (f"{1e3 * seconds:.2f}", f"{1e9 * seconds / count:.1f}", f"{rates[0]:.1f}", f"{rates[1]:.1f}")
             row(level.spacing_mm, count, threads, *figures)
+
+
+def growth(
+    pair: truth.Truth, plan: PreparedPlan, daily: PreparedDaily, image: Volume, found: Pose, verbs: Verbs, repeats: int
+) -> list[scatter.Point]:
+    """Seconds of an evaluation against samples, and of the daily preparation against voxels, on one thread and on two."""
+    points: list[scatter.Point] = []
+    for threads in (1, 2):
+        verbs.set_threads(threads)
         for wanted in (1000, 4000, 16_000, 40_000, 128_000):
             some = thinned(daily.levels[-1], wanted)
             problem = LevelProblem(plan.levels[-1], some, np.array(pair.isocentre_mm), verbs)
-            points.append(
-                (
-                    f"evaluation, samples, {threads} threads",
-                    float(len(some.values)),
-                    least(lambda p=problem: p.evaluate(found, 1.0), repeats),
-                )
-            )
+            seconds = least(partial(problem.evaluate, found, 1.0), repeats)
+            points.append((f"evaluation, samples, {threads} threads", float(len(some.values)), seconds))
         for factor in (4, 3, 2, 1):
             small = fewer_voxels(image, factor)
             points.append((f"daily, voxels, {threads} threads", float(small.hu.size), least(partial(prepare_daily, small, verbs), 4)))
+    return points
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", default="chest_a")
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--plot", type=Path)
+    options = parser.parse_args()
+    repeats, verbs = options.repeats, device.choose().verbs
+    pair = next(pair for pair in truth.pairs() if pair.case == options.case)
+    ct, image = truth.load(pair.plan, Frame.PLAN), truth.load(pair.daily, Frame.DAILY)
+    levels, found = stages(pair, ct, image, verbs, repeats)
+    evaluations(levels, found, levels.daily, verbs, repeats)
+    points = growth(pair, levels.plan, levels.daily, image, found, verbs, repeats)
     print()
     row("what", "size", "ms")
     row("---", "---", "---")

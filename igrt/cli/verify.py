@@ -39,7 +39,15 @@ COUCH_FIELDS = ("lateral_mm", "longitudinal_mm", "vertical_mm", "pitch_deg", "ro
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this command."""
-    images = parser.add_argument_group("images")
+    _add_images(parser.add_argument_group("images"))
+    _add_machine(parser.add_argument_group("machine and protocol"))
+    _add_match(parser.add_argument_group("match (by default as the protocol says)"))
+    output = parser.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="print the answer as one JSON object (docs/json.md)")
+    output.add_argument("--report", type=Path, metavar="FILE.html", help="write a self-contained report")
+
+
+def _add_images(images: argparse._ArgumentGroup) -> None:
     images.add_argument(
         "--plan", type=existing, required=True, metavar="PATH", help="folder of DICOM files (CT, RTSTRUCT, RTPLAN) or a volume file"
     )
@@ -64,7 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images.add_argument("--position", choices=POSITIONS, help="patient position, where the files do not state it")
     images.add_argument("--plan-isocentre", metavar="CHOICE", help="which isocentre, where the plan has several (the error lists them)")
     images.add_argument("--setup", metavar="CHOICE", help="which patient set-up, where the plan has several")
-    machine = parser.add_argument_group("machine and protocol")
+
+
+def _add_machine(machine: argparse._ArgumentGroup) -> None:
     machine.add_argument("--machine", metavar="PROFILE", help="machine profile (by default the research default, and the output says so)")
     machine.add_argument("--protocol", metavar="SITE", help="tolerances by site of the body, such as head, thorax, pelvis")
     machine.add_argument("--site", type=existing, metavar="DIR", help="the clinic's folder of profiles and protocols ($IGRT_SITE)")
@@ -84,7 +94,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--couch", type=finite, nargs=6, metavar=AXES, help="couch during the scan, IEC 61217 mm and degrees: gives an absolute target"
     )
     machine.add_argument("--device", metavar="NAME", help="cpu, cpu avx2, cuda, ... (by default the best there is)")
-    match = parser.add_argument_group("match (by default as the protocol says)")
+
+
+def _add_match(match: argparse._ArgumentGroup) -> None:
     match.add_argument(
         "--region",
         metavar="REGION",
@@ -108,9 +120,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     match.add_argument(
         "--second-solver", action="store_true", help="have SimpleITK match the images too, and wait for whether it confirms (about 10 s)"
     )
-    output = parser.add_argument_group("output")
-    output.add_argument("--json", action="store_true", help="print the answer as one JSON object (docs/json.md)")
-    output.add_argument("--report", type=Path, metavar="FILE.html", help="write a self-contained report")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -28,15 +28,15 @@ AXES: Mapping[str, AxisWords] = {
 }
 
 
-def axis_words(axis: str, value: float) -> str:
+def axis_words(axis: str, value: float, *, decimals: int = 1) -> str:
     """Such as "couch 5.0 mm toward gantry": a motion of `value` (mm or degrees, fixed axes) along or about a row of `AXES`.
 
-    One decimal; what rounds to zero has no direction. ValueError where `value` is not finite, KeyError where there is no such axis.
+    What rounds to zero has no direction. ValueError where `value` is not finite, KeyError where there is no such axis.
     """
     if not math.isfinite(value):
         raise ValueError(f"{axis} is {value}; give a finite number")
     row = AXES[axis]
-    number = f"{abs(value):.1f}"
+    number = f"{abs(value):.{decimals}f}"
     signed = row.positive if value > 0 else row.negative
     direction = row.zero if float(number) == 0.0 else signed
     return f"{row.subject} {number}{row.unit} {direction}".rstrip()

@@ -15,6 +15,7 @@ from igrt.registration.projection import InPlane, RadiographMatch, receptor_axes
 from igrt.verification.codes import found
 from igrt.verification.evidence_rules import evidence_words, judge_evidence
 from igrt.verification.evidence_table import EvidenceTable
+from igrt.verification.figures import beyond_decimals
 from igrt.verification.findings import Finding, Level
 from igrt.verification.protocol import MatchTable, ResetupTable, SetupTable
 
@@ -151,11 +152,11 @@ def partial_findings(in_plane: InPlane, camera: XrayCamera, setup: SetupTable) -
     shift_mm, turn_deg = _size(in_plane)
     if exceeded := setup.translation_mm.exceeded(shift_mm):
         level, limit = exceeded
-        said = f"The patient is at least {shift_mm:.1f} mm from the planned place, more than {limit:g} mm."
+        said = f"The patient is at least {shift_mm:.{beyond_decimals(shift_mm, limit)}f} mm from the planned place, more than {limit:g} mm."
         findings.append(found("setup_translation", said, level=level, value=shift_mm, limit=limit, unit="mm"))
     if exceeded := setup.rotation_deg.exceeded(turn_deg):
         level, limit = exceeded
-        said = f"The patient is turned by at least {turn_deg:.1f}°, more than {limit:g}°."
+        said = f"The patient is turned by at least {turn_deg:.{beyond_decimals(turn_deg, limit)}f}°, more than {limit:g}°."
         findings.append(found("setup_rotation", said, level=level, value=turn_deg, limit=limit, unit="°"))
     return tuple(findings)
 

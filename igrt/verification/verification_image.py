@@ -11,6 +11,7 @@ from igrt.errors import InputError
 from igrt.geometry.setup import Correction
 from igrt.verification.codes import found
 from igrt.verification.correction import whole_angle_deg
+from igrt.verification.figures import beyond_decimals
 from igrt.verification.findings import Finding, Level
 
 SHIFT_MM = 10.0
@@ -108,10 +109,12 @@ def _causes(move: Move, policy: ImagePolicy, *, first: bool) -> Iterator[_Cause]
     if policy.always and first:
         yield _Cause("the protocol asks for it after the first correction")
     if not move.shift_mm <= policy.shift_mm:
-        words = f"the patient was moved by {move.shift_mm:.1f} mm, more than {policy.shift_mm:g} mm"
+        decimals = beyond_decimals(move.shift_mm, policy.shift_mm)
+        words = f"the patient was moved by {move.shift_mm:.{decimals}f} mm, more than {policy.shift_mm:g} mm"
         yield _Cause(words, move.shift_mm, policy.shift_mm, "mm")
     if not move.turn_deg <= policy.turn_deg:
-        words = f"the patient was turned by {move.turn_deg:.1f}°, more than {policy.turn_deg:g}°"
+        decimals = beyond_decimals(move.turn_deg, policy.turn_deg)
+        words = f"the patient was turned by {move.turn_deg:.{decimals}f}°, more than {policy.turn_deg:g}°"
         yield _Cause(words, move.turn_deg, policy.turn_deg, "°")
     if move.manual_match:
         yield _Cause("the match was made by hand")

@@ -8,6 +8,7 @@ from igrt.geometry.words import axis_words
 from igrt.verification.checks.facts import Facts
 from igrt.verification.codes import found
 from igrt.verification.correction import Proposal
+from igrt.verification.figures import beyond_decimals
 from igrt.verification.findings import Finding
 
 
@@ -19,7 +20,7 @@ def find_translation(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
     if exceeded is None:
         return ()
     level, limit = exceeded
-    sentence = f"The patient is {shift_mm:.1f} mm from the planned place, more than {limit:g} mm."
+    sentence = f"The patient is {shift_mm:.{beyond_decimals(shift_mm, limit)}f} mm from the planned place, more than {limit:g} mm."
     return (found("setup_translation", sentence, level=level, value=shift_mm, limit=limit, unit="mm"),)
 
 
@@ -31,7 +32,8 @@ def find_axes(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         exceeded = tolerance.exceeded(abs(value)) if tolerance else None
         if exceeded:
             level, limit = exceeded
-            sentence = f"The {axis} set-up error asks for {axis_words(axis, value)}, more than {limit:g} mm."
+            asked = axis_words(axis, value, decimals=beyond_decimals(value, limit))
+            sentence = f"The {axis} set-up error asks for {asked}, more than {limit:g} mm."
             findings.append(found("setup_axis", sentence, level=level, value=value, limit=limit, unit="mm"))
     return tuple(findings)
 
@@ -43,5 +45,6 @@ def find_rotation(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
     if exceeded is None:
         return ()
     level, limit = exceeded
-    sentence = f"The patient is turned: the correction asks for {axis_words(axis, value)}, more than {limit:g}°."
+    asked = axis_words(axis, value, decimals=beyond_decimals(value, limit))
+    sentence = f"The patient is turned: the correction asks for {asked}, more than {limit:g}°."
     return (found("setup_rotation", sentence, level=level, value=value, limit=limit, unit="°"),)

@@ -28,7 +28,7 @@ def test_a_small_automatic_correction_needs_none():
     ("made", "policy", "sentence"),
     [
         (move(), ImagePolicy(always=True), "the protocol asks for it after the first correction."),
-        (move(lateral_mm=6, longitudinal_mm=8, vertical_mm=1), ImagePolicy(), "the patient was moved by 10.0 mm, more than 10 mm."),
+        (move(lateral_mm=6, longitudinal_mm=8, vertical_mm=1), ImagePolicy(), "the patient was moved by 10.05 mm, more than 10 mm."),
         (move(pitch_deg=1.5, roll_deg=-1.5), ImagePolicy(), "the patient was turned by 2.1°, more than 2°."),
         (move(manual=True), ImagePolicy(), "the match was made by hand."),
         (move(overridden=True), ImagePolicy(), "a verdict was set aside."),
