@@ -1,11 +1,13 @@
 """Small plans, daily images and matches for tests of verification and answer: built, never read from disk."""
 
 import dataclasses
+import json
 from datetime import UTC, datetime
 
 import numpy as np
 from hypothesis import strategies as st
 
+from igrt.answer import verify
 from igrt.compute.volume import Volume
 from igrt.geometry.angles import rotation_from_angles
 from igrt.geometry.grid import Grid
@@ -105,3 +107,18 @@ def rotations():
 def fixed_motion(rotation, translation_mm=(0.0, 0.0, 0.0)):
     """`fixed_from_fixed`."""
     return RigidMotion(Frame.FIXED, Frame.FIXED, rotation, np.asarray(translation_mm, float))
+
+
+PLAN, DAILY = make_plan(), make_daily()
+
+
+def answer(correction=None, *, plan=PLAN, daily=DAILY, evidence=None, match=None, **settings):
+    """The answer to a match from which `correction` follows."""
+    table_angle_deg = settings.get("table_angle_deg", 0.0)
+    given_match = match or make_match(plan, daily, correction, table_angle_deg=table_angle_deg, **(evidence or {}))
+    return verify(plan, daily, matcher=lambda *_: given_match, now=NOW, **settings)
+
+
+def strict_json(result):
+    """Through text and back; ValueError where it holds NaN or infinity."""
+    return json.loads(json.dumps(result.to_json(), allow_nan=False))
