@@ -93,6 +93,13 @@ def _add_machine(machine: argparse._ArgumentGroup) -> None:
     machine.add_argument(
         "--couch", type=finite, nargs=6, metavar=AXES, help="couch during the scan, IEC 61217 mm and degrees: gives an absolute target"
     )
+    machine.add_argument(
+        "--scan-offset",
+        type=finite,
+        nargs=3,
+        metavar=("X", "Y", "Z"),
+        help="shift made on purpose after the scan, IEC 61217 fixed axes, mm (by default the protocol's)",
+    )
     machine.add_argument("--device", metavar="NAME", help="cpu, cpu avx2, cuda, ... (by default the best there is)")
 
 
@@ -188,6 +195,7 @@ def _answer(
         couch_start=couch,
         table_angle_deg=options.table_angle,
         image_table_angle_deg=options.image_table_angle,
+        scan_offset_mm=None if options.scan_offset is None else tuple(options.scan_offset),
         device=options.device,
         progress=progress,
         **_match_settings(options, plan, protocol.tables),

@@ -59,6 +59,15 @@ def test_the_couch_target_needs_the_couch(usage, found, capsys):
     assert "lateral_mm" in couch["delta"]
 
 
+def test_a_shift_made_on_purpose_after_the_scan_is_no_set_up_error(usage, found, capsys):
+    found((-30.0, 0.0, 0.0), 0.02)
+    assert main([*usage, "--json"]) == 2
+    correction = json.loads(capsys.readouterr().out)["correction"]
+    made = [str(correction[f"{axis}_mm"]) for axis in ("lateral", "longitudinal", "vertical")]
+    assert main([*usage, "--scan-offset", *made, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["correction"] == correction
+
+
 def test_the_library_says_the_same(usage, images, found, capsys):
     found((-2.0, 0.5, 0.0))
     main([*usage, "--json"])
